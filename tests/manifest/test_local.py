@@ -1,0 +1,122 @@
+"""Tests `executor.manifest.local`."""
+
+from collections.abc import Collection
+
+import pytest
+
+from executor import manifest
+from executor.errors import ManifestError
+from executor.manifest import Profile
+
+TEXT = """\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {name: d}
+spec:
+  predictors:
+"""
+
+
+def missing(units: str | list[str], reached: Collection[str], predictor: str | None = None) -> list[tuple[str, str]]:
+    """Path (below the predictors) and message of each problem of a manifest with these graphs."""
+    listed = [units] if isinstance(units, str) else units
+    text = TEXT + "".join(f"  - {{name: p{n}, graph: {unit}}}\n" for n, unit in enumerate(listed))
+    try:
+        if predictor is None:
+            manifest.load_all(text, Profile.LOCAL, reached)
+        else:
+            manifest.load(text, Profile.LOCAL, predictor=predictor, reached=reached)
+    except ManifestError as error:
+        assert all(each.line is not None for each in error.problems)
+        return [(each.path.removeprefix("spec.predictors"), each.message) for each in error.problems]
+    return []
+
+
+GRAPH = "{name: r, type: ROUTER, children: [{name: a}, {name: b, children: {name: c, type: TRANSFORMER}}]}"
+
+
+def neither(name: str) -> str:
+    return f'node "{name}" has neither a component nor an endpoint'
+
+
+def test_each_node_left_without_is_named() -> None:
+    assert missing(GRAPH, []) == [
+        ("[0].graph", neither("r")),
+        ("[0].graph.children[0]", neither("a")),
+        ("[0].graph.children[1]", neither("b")),
+        ("[0].graph.children[1].children", neither("c")),
+    ]
+    assert missing(GRAPH, ["r", "b"]) == [
+        ("[0].graph.children[0]", neither("a")),
+        ("[0].graph.children[1].children", neither("c")),
+    ]
+    assert missing(GRAPH, ["a", "b", "c", "r"]) == []
+
+
+def test_an_address_in_the_manifest_will_do() -> None:
+    assert missing("{name: a, endpoint: {service_host: localhost, service_port: 9000}}", []) == []
+    assert missing("{name: a, endpoint: {service_host: localhost, grpcPort: 9000}}", []) == []
+    assert missing("{name: a, endpoint: {type: REST}}", []) == [("[0].graph", neither("a"))]
+    assert missing("{name: a, endpoint: {service_port: 9000}}", []) == [("[0].graph", neither("a"))]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "{name: n, implementation: SIMPLE_MODEL}",
+        "{name: n, implementation: SIMPLE_ROUTER, children: [{name: a}, {name: b}]}",
+        "{name: n, implementation: RANDOM_ABTEST, type: ROUTER, children: [{name: a}, {name: b}]}",
+        "{name: n, implementation: AVERAGE_COMBINER, children: [{name: a}, {name: b}]}",
+    ],
+)
+def test_builtins_need_nothing_and_take_nothing(unit: str) -> None:
+    children = [name for name in ("a", "b") if f"name: {name}" in unit]
+    implementation = unit.split("implementation: ")[1].split(",")[0].rstrip("}")
+    assert missing(unit, children) == []
+    assert missing(unit, [*children, "n"]) == [
+        ("[0].graph", f'node "n" ({implementation}) is never called, so it takes no component or endpoint')
+    ]
+
+
+def test_methods_of_a_builtin_need_somebody_to_call() -> None:
+    unit = "{name: n, implementation: SIMPLE_MODEL, methods: [TRANSFORM_OUTPUT]}"
+    assert missing(unit, ["n"]) == []
+    assert missing(unit, []) == [("[0].graph", neither("n"))]
+
+
+def test_an_implementation_that_is_no_builtin_is_named() -> None:
+    assert missing("{name: n, implementation: SIMPEL_MODEL, modelUri: x}", []) == [
+        ("[0].graph", neither("n") + '; SIMPEL_MODEL is no built-in (did you mean "SIMPLE_MODEL"?)')
+    ]
+    assert missing("{name: n, implementation: SKLEARN_SERVER, modelUri: x}", []) == [
+        ("[0].graph", neither("n") + "; SKLEARN_SERVER is no built-in")
+    ]
+
+
+def test_names_that_are_no_nodes() -> None:
+    assert missing(GRAPH, ["r", "a", "b", "c", "bb", "zzz"]) == [
+        ("", 'a component or endpoint is given for "bb", which is no node (did you mean "b"?); nodes: r, a, b, c'),
+        ("", 'a component or endpoint is given for "zzz", which is no node; nodes: r, a, b, c'),
+    ]
+
+
+def test_only_the_predictor_to_be_run_counts() -> None:
+    units = ["{name: a}", "{name: b}"]
+    assert missing(units, ["a"], predictor="p0") == []
+    assert missing(units, ["a"]) == [("[1].graph", neither("b"))]
+    assert missing(units, ["b"], predictor="p0") == [
+        ("", 'a component or endpoint is given for "b", which is no node; nodes: a'),
+        ("[0].graph", neither("a")),
+    ]
+
+
+def test_silent_where_the_node_could_not_be_read() -> None:
+    found = missing("{name: a, childern: {name: b}}", ["a", "b"])
+    assert [path for path, _ in found] == ["[0].graph.childern"]
+    found = missing("{name: 7, endpoint: {type: REST}}", [])
+    assert [path for path, _ in found] == ["[0].graph.name"]
+
+
+def test_the_rule_can_be_left_out() -> None:
+    text = TEXT + "  - {name: p, graph: {name: a}}\n"
+    assert len(manifest.load_all(text, Profile.LOCAL)) == 1
