@@ -1,0 +1,55 @@
+"""Owns which codec reads and writes a message for a component: one per encoding, all with the same face.
+
+Must not look into messages itself. A new protocol is one entry in `CODECS`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from executor._native import message as native
+from executor._native import seldon, seldon_json
+from executor.types import Encoding
+
+
+class Parts(Protocol):
+    """An opened message."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def meta(self) -> dict[str, Any]: ...
+    @property
+    def has_meta(self) -> bool: ...
+    def array(self) -> Any: ...
+    def value(self) -> Any: ...
+
+
+class FeedbackParts(Protocol):
+    """An opened feedback message."""
+
+    @property
+    def request(self) -> Parts | None: ...
+    @property
+    def response(self) -> Parts | None: ...
+    @property
+    def truth(self) -> Parts | None: ...
+    @property
+    def reward(self) -> float: ...
+
+
+class Codec(Protocol):
+    """The face of a codec module."""
+
+    def open(self, message: native.Message) -> Parts: ...
+    def open_list(self, message: native.Message) -> list[Any]: ...
+    def open_feedback(self, message: native.Message) -> FeedbackParts: ...
+    def build(
+        self, kind: str, value: Any, names: Sequence[str] = (), meta: dict[str, Any] | None = None
+    ) -> native.Message: ...
+
+
+CODECS: dict[int, Codec] = {Encoding.SELDON_PROTO: seldon, Encoding.SELDON_JSON: seldon_json}
+ARRAYS = frozenset({"tensor", "ndarray", "tftensor"})
+"""Payload kinds that a component sees as an array."""

@@ -1,0 +1,116 @@
+"""Owns the short way of the common calls: array in, array or route out, and nothing else to say.
+
+Must not change what is answered: whatever is not the common case is left to `executor.component.work`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy
+
+from executor._native import message as native
+from executor.component.codecs import ARRAYS, CODECS, Parts
+from executor.component.convert import NUMBERS, default_names, features_of
+from executor.component.extras import NOTHING
+from executor.component.methods import UserMethod
+from executor.component.steps import Call
+from executor.component.work import Work
+from executor.errors import Error
+from executor.types import Encoding, Method
+
+Handler = Callable[[native.Message, Any], native.Message] | Callable[[native.Message, Any], Awaitable[native.Message]]
+Finish = Callable[[int, Parts, Any, Any], native.Message]
+
+_CALLS = frozenset({Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT, Method.ROUTE})
+_META: dict[int, dict[str, Any] | None] = {Encoding.SELDON_PROTO: None, Encoding.SELDON_JSON: {}}
+_ROUTES_KEPT = 256
+"""Answers of routers are the same few messages over and over; those to routes below this are kept."""
+
+
+def method_of(work: Work) -> UserMethod | None:
+    """The user's method, if all that `work` does has a short way."""
+    plain = work.raw is None and work.places >= 2 and not work.extras and not work.path
+    return work.main if plain and work.step.method in _CALLS else None
+
+
+def handler(work: Work, method: UserMethod) -> Handler:
+    """The handler for quick and blocking methods."""
+    function, named, node, finish = method.call, work.named, work.node, _finish(work)
+
+    def handle(message: native.Message, context: Any) -> native.Message:
+        parts, features = _opened(message, node)
+        try:
+            result = function(features, parts.names, meta=parts.meta) if named else function(features, parts.names)
+        except Exception as exc:
+            result = work.rescued(exc, _call(work, parts, features))
+        return finish(message.encoding, parts, features, result)
+
+    return handle
+
+
+def async_handler(work: Work, method: UserMethod) -> Handler:
+    """The handler for `async def` methods."""
+    function, named, node, finish = method.call, work.named, work.node, _finish(work)
+
+    async def handle(message: native.Message, context: Any) -> native.Message:
+        parts, features = _opened(message, node)
+        try:
+            if named:
+                result = await function(features, parts.names, meta=parts.meta)
+            else:
+                result = await function(features, parts.names)
+        except Exception as exc:
+            result = work.rescued(exc, _call(work, parts, features))
+        return finish(message.encoding, parts, features, result)
+
+    return handle
+
+
+def _opened(message: native.Message, node: str) -> tuple[Parts, Any]:
+    try:
+        parts = CODECS[message.encoding].open(message)
+        return parts, parts.array() if parts.kind in ARRAYS else features_of(parts, node)
+    except Error as exc:
+        exc.node = exc.node or node
+        raise
+
+
+def _call(work: Work, parts: Parts, features: Any) -> Call:
+    metas = (parts.meta,) if work.step.inherits else ()
+    return Call((features, parts.names), parts.meta, parts.kind, metas)
+
+
+def _finish(work: Work) -> Finish:
+    return _route_finish(work) if work.step.method is Method.ROUTE else _array_finish(work)
+
+
+def _array_finish(work: Work) -> Finish:
+    keeps_names = work.step.method is Method.TRANSFORM_INPUT
+
+    def finish(encoding: int, parts: Parts, features: Any, result: Any) -> native.Message:
+        kind = parts.kind
+        if type(result) is numpy.ndarray and kind in ARRAYS and not parts.has_meta and result.dtype.kind in NUMBERS:
+            names = parts.names if keeps_names else default_names(result.shape[1] if result.ndim > 1 else None)
+            try:
+                return CODECS[encoding].build(kind, result, names, _META[encoding])
+            except Exception:  # the long way fails too, and says at which node and with what value
+                return work.answered(_call(work, parts, features), result, NOTHING, encoding)
+        return work.answered(_call(work, parts, features), result, NOTHING, encoding)
+
+    return finish
+
+
+def _route_finish(work: Work) -> Finish:
+    kept: dict[tuple[int, int], native.Message] = {}
+
+    def finish(encoding: int, parts: Parts, features: Any, result: Any) -> native.Message:
+        if type(result) is not int:
+            return work.answered(_call(work, parts, features), result, NOTHING, encoding)
+        message = kept.get((encoding, result))
+        if message is None:
+            message = work.answered(_call(work, parts, features), result, NOTHING, encoding)
+            if -_ROUTES_KEPT < result < _ROUTES_KEPT:
+                kept[encoding, result] = message
+        return message
+
+    return finish

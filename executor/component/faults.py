@@ -1,0 +1,110 @@
+"""Owns what user code's exceptions become: the error that the caller sees, and the line in the log.
+
+Must not send a traceback to anyone. It is logged once, here.
+"""
+
+import json
+import logging
+from typing import Any
+
+from executor.errors import ComponentError, Error, RequestError
+from executor.status import Status, status_of_http
+
+logger = logging.getLogger(__name__)
+
+BAD_DATA = "MICROSERVICE_BAD_DATA"
+BAD_METRIC = "MICROSERVICE_BAD_METRIC"
+BAD_METADATA = "MICROSERVICE_BAD_METADATA"
+
+
+def raised(exc: Exception, node: str, method: str) -> Error:
+    """The error for `exc`, which `method` of the component at `node` raised."""
+    if isinstance(exc, Error):
+        exc.node = exc.node or node
+        return exc
+    code = getattr(exc, "status_code", None)
+    if isinstance(code, int) and not isinstance(code, bool):
+        return _deliberate(exc, code, node, method)
+    logger.error("node %s: %s raised %s", node, method, type(exc).__name__, exc_info=exc)
+    text = str(exc)
+    said = f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+    return ComponentError(f"node {node!r}: {method} raised {said}", node=node)
+
+
+def _deliberate(exc: Exception, code: int, node: str, method: str) -> ComponentError:
+    """An exception that says which HTTP status it wants, as Seldon's own exception class does."""
+    http_status = code if 400 <= code <= 599 else 500
+    shown = exc if http_status >= 500 else None
+    logger.log(logging.ERROR if shown else logging.INFO, "node %s: %s: %s", node, method, exc, exc_info=shown)
+    body = _body(exc)
+    return ComponentError(
+        _text(exc),
+        status=status_of_http(http_status),
+        http_status=http_status,
+        reason=_word(getattr(exc, "reason", None)),
+        node=node,
+        body=body,
+        body_type=None if body is None else "application/json",
+    )
+
+
+def _text(exc: Exception) -> str:
+    for name in ("message", "detail"):
+        text = getattr(exc, name, None)
+        if isinstance(text, str) and text:
+            return text
+    return str(exc) or type(exc).__name__
+
+
+def _word(reason: Any) -> str | None:
+    return reason if isinstance(reason, str) and reason else None
+
+
+def _body(exc: Exception) -> bytes | None:
+    """The error body that the exception writes itself, or one with its `app_code`; None where it has neither."""
+    to_dict = getattr(exc, "to_dict", None)
+    code = getattr(exc, "app_code", None)
+    if not callable(to_dict) and not isinstance(code, int):
+        return None
+    try:
+        content = to_dict() if callable(to_dict) else _status(exc, code)
+        return json.dumps(content, allow_nan=False).encode() if isinstance(content, dict) else None
+    except Exception as broken:
+        logger.warning("%s.to_dict: %s: %s", type(exc).__name__, type(broken).__name__, broken)
+        return None
+
+
+def _status(exc: Exception, code: Any) -> dict[str, Any]:
+    reason = _word(getattr(exc, "reason", None)) or ComponentError.reason
+    return {"status": {"code": code, "info": _text(exc), "reason": reason, "status": 1}}
+
+
+def says_not_implemented(exc: Exception) -> bool:
+    """Whether `exc` is a method's way to say that it is not there: Python's exception for that, or Seldon's."""
+    return isinstance(exc, NotImplementedError) or any(
+        each.__name__ == "SeldonNotImplementedError" for each in type(exc).__mro__
+    )
+
+
+def missing(node: str, method: str) -> ComponentError:
+    """For a method that is not there, or says so."""
+    return ComponentError(
+        f"node {node!r}: {method} is not implemented", status=Status.INVALID_ARGUMENT, reason=BAD_DATA, node=node
+    )
+
+
+def empty(node: str) -> RequestError:
+    """For a message without a payload."""
+    return RequestError(f"node {node!r}: the message has no data", reason=BAD_DATA, node=node)
+
+
+def unsendable(node: str, method: str, value: Any, why: str) -> ComponentError:
+    """For a result that no payload can hold."""
+    return ComponentError(f"node {node!r}: {method} answered {kind_of(value)}, {why}", node=node)
+
+
+def kind_of(value: Any) -> str:
+    """A few words on a value: its type, and for arrays dtype and shape."""
+    name = type(value).__name__
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    return name if dtype is None or shape is None else f"{name} of {dtype} {tuple(shape)}"

@@ -1,0 +1,116 @@
+"""Owns the host of a component: the handlers, metadata and health of one user object at one node.
+
+Must not know where the calls come from, nor in which thread they are run.
+"""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from executor._native import message as native
+from executor.component import answer, describe, direct, methods, raw
+from executor.component.direct import Handler
+from executor.component.extras import extras_of
+from executor.component.methods import UserMethod
+from executor.component.steps import STEPS, Step
+from executor.component.work import Work
+from executor.errors import ComponentError
+from executor.types import Encoding, Method, Mode
+
+HEALTHY = "healthy"
+ASSUMED_HEALTHY = "not implemented - assuming healthy"
+NO_IMAGE = "NOT_IMPLEMENTED"
+"""What requestPath says where the node is known by its environment but its image is not."""
+
+
+class Host:
+    """One user object at the node `name`.
+
+    `handlers` has a handler for each call that the object can answer, each with the way to run it. `methods` are
+    the calls that the node will get: an object that lacks one is refused here, not at the first request. `image`
+    goes into requestPath; without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID
+    says that this process is that node.
+    """
+
+    def __init__(
+        self,
+        component: Any,
+        name: str,
+        *,
+        image: str | None = None,
+        methods: Collection[Method] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.component = component
+        self.name = name
+        self._environ = environ
+        self._image = image or ""
+        self._path = self._own_path()
+        self._loaded = False
+        self.handlers: dict[Method, tuple[Mode, Handler]] = {}
+        for step in STEPS:
+            self._add(step)
+        self._require(methods or ())
+
+    async def load(self) -> None:
+        """Call the object's `load()`, once, if it has one. The node is not ready before this returns."""
+        method = methods.find(self.component, "load")
+        if method is None or self._loaded:
+            return
+        methods.check_call(method, (), (), self.name)
+        self._loaded = True
+        await describe.ask(method, self.name)
+
+    async def metadata(self) -> dict[str, Any]:
+        """What the object says of itself, as Seldon's metadata endpoint answers it."""
+        return await describe.metadata(self.component, self.name, self._image, self._environ)
+
+    async def health(self, encoding: int = Encoding.SELDON_JSON) -> native.Message:
+        """The object's answer to a health check; raises if it is not well."""
+        whole = methods.find(self.component, "health_status_raw")
+        if whole is not None:
+            result = await describe.ask(whole, self.name)
+            if result is not None:
+                return raw.closed(result, encoding, self.name, whole.name)
+        method = methods.find(self.component, "health_status")
+        result = None if method is None else await describe.ask(method, self.name)
+        if result is None:
+            result = ASSUMED_HEALTHY if methods.inherits_base(self.component) else HEALTHY
+        added = await extras_of(self.component, self.name, "").collect_async()
+        return answer.health(result, added, encoding, self.name)
+
+    def _own_path(self) -> dict[str, str]:
+        if self._image:
+            return {self.name: self._image}
+        if self._environ.get("PREDICTIVE_UNIT_ID") != self.name:
+            return {}
+        self._image = self._environ.get("PREDICTIVE_UNIT_IMAGE", "")
+        return {self.name: self._image or NO_IMAGE}
+
+    def _add(self, step: Step) -> None:
+        main = methods.find(self.component, step.name)
+        whole = methods.find(self.component, f"{step.name}_raw")
+        if main is None and whole is None and step.stand_in is None:
+            return
+        extras = extras_of(self.component, self.name, step.naming)
+        work = Work(self.name, step, main, whole, extras, self._path)
+        self.handlers[step.method] = _handler(work, [each for each in (whole, main) if each is not None])
+
+    def _require(self, wanted: Collection[Method]) -> None:
+        missing = [step.name for step in STEPS if step.method in wanted and step.method not in self.handlers]
+        if missing:
+            has = [step.name for step in STEPS if methods.find(self.component, step.name) is not None]
+            raise ComponentError(
+                f"node {self.name!r}: class {type(self.component).__name__} has no {' and no '.join(missing)};"
+                f" it has {', '.join(has) or 'none of the methods of a component'}",
+                reason="BAD_COMPONENT",
+                node=self.name,
+            )
+
+
+def _handler(work: Work, mains: list[UserMethod]) -> tuple[Mode, Handler]:
+    mode = methods.joint_mode(mains, work.extras.asked, work.node)
+    method = direct.method_of(work)
+    if method is not None:
+        return mode, direct.async_handler(work, method) if mode is Mode.ASYNC else direct.handler(work, method)
+    return mode, work.run_async if mode is Mode.ASYNC else work.run

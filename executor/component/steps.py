@@ -1,0 +1,122 @@
+"""Owns what is particular to each call: how a message becomes arguments, and what stands in for a missing method.
+
+Must not call user code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy
+
+from executor._native import message as native
+from executor.component import convert, faults, meta
+from executor.component.codecs import Codec, Parts
+from executor.errors import ComponentError
+from executor.status import Status
+from executor.types import Method
+
+
+class Call(NamedTuple):
+    """A message, opened for a call."""
+
+    places: tuple[Any, ...]
+    """Arguments by position; the features first, the names second."""
+    named: Any
+    """The value of the one argument given by name, for methods that take it."""
+    asked: str
+    """Kind of the payload that came in."""
+    metas: tuple[meta.Meta, ...]
+    """Meta that the answer inherits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of call."""
+
+    method: Method
+    name: str
+    """The user's method; its raw form is `<name>_raw`."""
+    places: tuple[str, ...]
+    named: str
+    """The argument given by name if the method takes it; empty for none."""
+    naming: str
+    """What names the answer's columns; empty where the answer has none."""
+    open: Callable[[Codec, native.Message, str], Call]
+    stand_in: Callable[[Call], Any] | None
+    """The result where the class has no such method; None where that is an error."""
+    inherits: bool = True
+    """Whether the answer starts from the incoming meta."""
+
+
+def _open_message(codec: Codec, message: native.Message, node: str) -> Call:
+    parts = codec.open(message)
+    return Call((convert.features_of(parts, node), parts.names), parts.meta, parts.kind, (parts.meta,))
+
+
+def _open_route(codec: Codec, message: native.Message, node: str) -> Call:
+    return _open_message(codec, message, node)._replace(metas=())
+
+
+def _open_list(codec: Codec, message: native.Message, node: str) -> Call:
+    items = codec.open_list(message)
+    features = [convert.features_of(parts, node) for parts in items]
+    metas = tuple(parts.meta for parts in items)
+    return Call((features, [parts.names for parts in items]), metas, items[0].kind if items else "", metas)
+
+
+def _open_feedback(codec: Codec, message: native.Message, node: str) -> Call:
+    feedback = codec.open_feedback(message)
+    request, response = feedback.request, feedback.response
+    features = convert.features_or_nothing(request, node)
+    truth = convert.features_or_nothing(feedback.truth, node)
+    names = request.names if request is not None else []
+    return Call((features, names, feedback.reward, truth), _route_of(response, node), _kind(request), ())
+
+
+def _kind(parts: Parts | None) -> str:
+    return "" if parts is None else parts.kind
+
+
+def _route_of(response: Parts | None, node: str) -> int | None:
+    """The route that this node took, as the response of the feedback says."""
+    if response is None:
+        return None
+    route: int | None = response.meta.get("routing", {}).get(node)
+    return route
+
+
+def _identity(call: Call) -> Any:
+    return call.places[0]
+
+
+def _nothing(call: Call) -> Any:
+    return numpy.array([])
+
+
+_FEATURES = ("X", "names")
+STEPS: tuple[Step, ...] = (
+    Step(Method.PREDICT, "predict", _FEATURES, "meta", "class_names", _open_message, None),
+    Step(Method.TRANSFORM_INPUT, "transform_input", _FEATURES, "meta", "feature_names", _open_message, _identity),
+    Step(Method.TRANSFORM_OUTPUT, "transform_output", _FEATURES, "meta", "class_names", _open_message, _identity),
+    Step(Method.ROUTE, "route", _FEATURES, "meta", "", _open_route, None, inherits=False),
+    Step(Method.AGGREGATE, "aggregate", ("features_list", "names_list"), "", "class_names", _open_list, None),
+    Step(
+        Method.SEND_FEEDBACK,
+        "send_feedback",
+        ("features", "names", "reward", "truth"),
+        "routing",
+        "class_names",
+        _open_feedback,
+        _nothing,
+        inherits=False,
+    ),
+)
+
+
+def route_of(result: Any, node: str) -> int:
+    """`result` if it is a route: exactly an int."""
+    if type(result) is not int:
+        said = f"node {node!r}: Routing response must be int but got {faults.kind_of(result)}: {result!r}"
+        raise ComponentError(said, status=Status.INVALID_ARGUMENT, reason=faults.BAD_DATA, node=node)
+    return result

@@ -1,0 +1,114 @@
+"""Owns one kind of call on one component, from message to answer: the general way, which every case fits.
+
+Must not decide anything per request that is known when the component is hosted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from executor._native import message as native
+from executor.component import answer, faults, methods
+from executor.component import raw as raw_forms
+from executor.component.codecs import CODECS
+from executor.component.extras import Added, Extras
+from executor.component.methods import UserMethod
+from executor.component.steps import Call, Step
+from executor.errors import Error
+
+
+@dataclass(slots=True)
+class Work:
+    """All that the call needs. `run` and `run_async` are handlers; `run` serves quick and blocking methods alike."""
+
+    node: str
+    step: Step
+    main: UserMethod | None
+    """None where the class has no such method and the step's stand-in does."""
+    raw: UserMethod | None
+    extras: Extras
+    path: Mapping[str, str]
+    """The component's own entry of requestPath."""
+    places: int = field(init=False, default=0)
+    """How many arguments the method is given by position: a class may leave out the names."""
+    named: bool = field(init=False, default=False)
+    """Whether it is given the step's argument by name."""
+
+    def __post_init__(self) -> None:
+        if self.raw is not None:
+            methods.check_call(self.raw, ("message",), (), self.node)
+        if self.main is not None:
+            wanted = len(self.step.places)
+            self.places = wanted if self.main.places is None else min(wanted, self.main.places)
+            self.named = bool(self.step.named) and self.main.accepts(self.step.named)
+            names = (self.step.named,) if self.named else ()
+            methods.check_call(self.main, self.step.places[: max(1, self.places)], names, self.node)
+
+    def run(self, message: native.Message, context: Any) -> native.Message:
+        """Call the component."""
+        if self.raw is not None:
+            try:
+                return self._closed(self.raw.call(self._raw_argument(message)), message.encoding)
+            except Exception as exc:
+                self._go_on(exc, self.raw)
+        call = self.opened(message)
+        try:
+            result = self._start(call)
+        except Exception as exc:
+            result = self.rescued(exc, call)
+        return self.answered(call, result, self.extras.collect(), message.encoding)
+
+    async def run_async(self, message: native.Message, context: Any) -> native.Message:
+        """Call the component, where it is `async def`."""
+        if self.raw is not None:
+            try:
+                return self._closed(await self.raw.call(self._raw_argument(message)), message.encoding)
+            except Exception as exc:
+                self._go_on(exc, self.raw)
+        call = self.opened(message)
+        try:
+            result = self._start(call) if self.main is None else await self._start(call)
+        except Exception as exc:
+            result = self.rescued(exc, call)
+        return self.answered(call, result, await self.extras.collect_async(), message.encoding)
+
+    def opened(self, message: native.Message) -> Call:
+        """The arguments that `message` holds."""
+        try:
+            return self.step.open(CODECS[message.encoding], message, self.node)
+        except Error as exc:
+            exc.node = exc.node or self.node
+            raise
+
+    def answered(self, call: Call, result: Any, added: Added, encoding: int) -> native.Message:
+        """The answer that says `result`."""
+        return answer.build(self.step, call, result, added, self.path, encoding, self.node)
+
+    def rescued(self, exc: Exception, call: Call) -> Any:
+        """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
+        if not faults.says_not_implemented(exc):
+            raise faults.raised(exc, self.node, self.step.name) from exc
+        return self._stand_in(call)
+
+    def _start(self, call: Call) -> Any:
+        if self.main is None:
+            return self._stand_in(call)
+        if self.named:
+            return self.main.call(*call.places[: self.places], **{self.step.named: call.named})
+        return self.main.call(*call.places[: self.places])
+
+    def _stand_in(self, call: Call) -> Any:
+        if self.step.stand_in is None:
+            raise faults.missing(self.node, self.step.name)
+        return self.step.stand_in(call)
+
+    def _raw_argument(self, message: native.Message) -> Any:
+        return raw_forms.opened(message, self.step.method, self.node)
+
+    def _closed(self, result: Any, encoding: int) -> native.Message:
+        return raw_forms.closed(result, encoding, self.node, f"{self.step.name}_raw")
+
+    def _go_on(self, exc: Exception, raw: UserMethod) -> None:
+        """A raw method that says it is not implemented leaves the call to the plain one; anything else is an error."""
+        if not faults.says_not_implemented(exc):
+            raise faults.raised(exc, self.node, raw.name) from exc
