@@ -1,0 +1,301 @@
+"""Owns the REST front: an ASGI application that turns paths of a protocol into requests of the one request path.
+
+Must not parse payloads, and must not know a protocol's paths or bodies: those come with its `RestTable`.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from executor import errors
+from executor._native import message as messages
+from executor.protocol.table import Action, RestTable, Route
+from executor.rest import body as bodies
+from executor.rest import headers
+from executor.rest.routing import Router, clean_path
+from executor.settings import ServeLimits
+from executor.types import Encoding, Method, Walk
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+log = logging.getLogger(__name__)
+
+CONNECTION = "millrace.connection"
+"""Name of the scope extension through which `executor.rest.connection` learns which task to cancel."""
+DISCARD_BYTES = 1 << 20
+DISCARD_S = 2.0
+"""How much, and for how long, of a refused body is read on, so that its sender gets to see the answer."""
+
+_JSON = (b"content-type", b"application/json")
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_CLOSE = (b"connection", b"close")
+_ESCAPES = (
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    (b"\xe2\x80\xa8", b"\\u2028"),
+    (b"\xe2\x80\xa9", b"\\u2029"),
+)
+
+
+class Answer(Protocol):
+    """What the request path answers."""
+
+    @property
+    def message(self) -> messages.Message: ...
+    @property
+    def puid(self) -> str: ...
+
+
+class Inference(Protocol):
+    """What the front needs of the request path; `executor.inference` is one."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    async def run(
+        self,
+        walk: Walk,
+        method: Method,
+        message: messages.Message,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        puid: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer: ...
+
+    async def model_metadata(self, name: str) -> Mapping[str, Any]: ...
+    async def graph_metadata(self) -> Mapping[str, Any]: ...
+    async def node_status(self, name: str) -> messages.Message: ...
+
+
+@dataclass(slots=True)
+class Request:
+    """One request on its way through the front."""
+
+    route: Route
+    name: str
+    """Node that the path names; the front's own node where it names none."""
+    scope: Scope
+    receive: bodies.Receive
+    head: headers.Head
+    puid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = (_JSON,)
+
+
+class App:
+    """The front, as an ASGI application. `node` is the name of the one node of a node server."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        table: RestTable,
+        *,
+        limits: ServeLimits | None = None,
+        default_timeout_s: float | None = None,
+        node: str = "",
+        cors_origins: str = "*",
+        cors_headers: str = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token",
+    ) -> None:
+        self.draining = False
+        self._inference = inference
+        self._table = table
+        self._limits = limits or ServeLimits()
+        self._default_timeout_s = default_timeout_s
+        self._node = node
+        self._router = Router(table)
+        self._shared = {route: self._shared_headers(route, cors_origins, cors_headers) for route in table.routes}
+        self._actions: dict[Action, Callable[[Request], Awaitable[Reply]]] = {
+            Action.RUN: self._run,
+            Action.MODEL_METADATA: self._model_metadata,
+            Action.GRAPH_METADATA: self._graph_metadata,
+            Action.STATUS: self._status,
+            Action.READY: self._ready,
+            Action.LIVE: self._live,
+            Action.PING: self._ping,
+        }
+
+    async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
+        """Serve one HTTP request, as ASGI has it."""
+        connection = scope.get("extensions", {}).get(CONNECTION)
+        if connection is not None:
+            connection.running = asyncio.current_task()
+        try:
+            await self._serve(scope, receive, send)
+        except bodies.Disconnected:
+            return
+        except asyncio.CancelledError:
+            if connection is None:
+                raise
+            # Whoever hung up gets no answer; whoever is cut off by a shutdown gets one.
+            if not connection.may_answer:
+                return
+            error = errors.NodeError("the server is stopping", http_status=503)
+            await _send(send, self._failure(error), [_CLOSE])
+        finally:
+            if connection is not None:
+                connection.running = None
+
+    async def _serve(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
+        verb, path = scope["method"], scope["path"]
+        route, name = self._router.find(path)
+        if route is None or (route.verbs and verb not in route.verbs):
+            await _send(send, *self._unknown(route, verb, path, scope))
+            return
+        shared = self._shared[route]
+        if verb == "OPTIONS" and route.verbs:
+            await _send(send, Reply(200, b"", ()), shared)
+            return
+        head = headers.Head(scope["headers"])
+        puid = head.puid or (str(uuid.uuid4()) if self._table.puid else None)
+        extra = [*shared, (b"seldon-puid", puid.encode("latin-1"))] if self._table.puid and puid else shared
+        try:
+            reply = await self._actions[route.action](Request(route, name or self._node, scope, receive, head, puid))
+        except errors.Error as error:
+            if error.http_status == 413:
+                await self._refuse_body(receive, send, self._failure(error), extra)
+                return
+            reply = self._failure(error)
+        except bodies.Disconnected:
+            raise
+        except Exception as cause:
+            log.exception("%s %s failed", verb, path)
+            reply = self._failure(errors.Error(f"internal error: {type(cause).__name__}: {cause}"))
+        await _send(send, reply, extra)
+
+    # --- actions ----------------------------------------------------------------------------------------------
+
+    async def _run(self, request: Request) -> Reply:
+        route, head = request.route, request.head
+        limit = self._limits.max_message_bytes
+        timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
+        body = await bodies.read(request.receive, head, limit)
+        if request.scope["method"] == "GET":
+            text = bodies.form_json(request.scope["query_string"])
+        else:
+            text = bodies.json_text(body, head, limit)
+        answer = await self._inference.run(
+            route.walk,
+            route.method,
+            messages.Message(text, route.encoding, route.form),
+            headers=head.forwarded,
+            puid=request.puid,
+            timeout_s=timeout_s,
+        )
+        reply = bytes(answer.message)
+        status = route.status_of(reply) if route.status_of else 200
+        return Reply(status, escape_html(reply) if self._table.escape_html else reply)
+
+    async def _model_metadata(self, request: Request) -> Reply:
+        return _json_reply(await self._inference.model_metadata(request.name))
+
+    async def _graph_metadata(self, request: Request) -> Reply:
+        return _json_reply(await self._inference.graph_metadata())
+
+    async def _status(self, request: Request) -> Reply:
+        answer = await self._inference.node_status(request.name)
+        if answer.encoding != Encoding.SELDON_JSON:
+            raise errors.Error(f"status of node {request.name!r} came in encoding {answer.encoding}, not as JSON")
+        return Reply(200, bytes(answer))
+
+    async def _ready(self, request: Request) -> Reply:
+        return Reply(200 if self._inference.ready and not self.draining else 503, b"", ())
+
+    async def _live(self, request: Request) -> Reply:
+        return Reply(200, b"", ())
+
+    async def _ping(self, request: Request) -> Reply:
+        return Reply(200, b"pong", (_TEXT,))
+
+    # --- what is not served -----------------------------------------------------------------------------------
+
+    def _unknown(self, route: Route | None, verb: str, path: str, scope: Scope) -> tuple[Reply, RawHeaders]:
+        """The answer to a path that is not served, or not with this verb."""
+        table = self._table
+        cleaned = clean_path(path)
+        if route is None and cleaned != path and table.unknown_status is None:
+            query = scope.get("query_string", b"")
+            location = quote(cleaned).encode() + (b"?" + query if query else b"")
+            return Reply(301, b"", ()), [(b"location", location)]
+        wrong_verb = route is not None or (verb == "GET" and path.startswith(table.post_prefixes or ("\0",)))
+        if wrong_verb:
+            allowed = ", ".join(sorted(route.verbs if route is not None else ("OPTIONS", "POST")))
+            text, status, extra = f"{verb} {path}: allowed are {allowed}", 405, [(b"allow", allowed.encode())]
+        else:
+            text, status, extra = f"{path}: no such path", 404, []
+        error = errors.RequestError(
+            text,
+            http_status=table.unknown_status or status,
+            reason="MICROSERVICE_INTERNAL_ERROR" if table.unknown_status else None,
+        )
+        if wrong_verb and not table.unknown_has_body:
+            return Reply(status, b"", ()), extra
+        return self._failure(error), extra
+
+    def _failure(self, error: errors.Error) -> Reply:
+        """The answer that reports `error`: a node's own body if it sent one, else the protocol's."""
+        body, content_type = error.body, _JSON
+        if body is None:
+            body = self._table.error_body(error)
+        elif error.body_type is not None:
+            content_type = (b"content-type", error.body_type.encode("latin-1", "replace"))
+        status = self._table.error_status(error)
+        if not 200 <= status <= 599:
+            status = 502
+        if status in (204, 304):
+            return Reply(status, b"", ())
+        return Reply(status, escape_html(body) if self._table.escape_html else body, (content_type,))
+
+    async def _refuse_body(self, receive: bodies.Receive, send: Send, reply: Reply, extra: RawHeaders) -> None:
+        """Answers before the body is read, then reads on a little: a close with bytes unread would lose the answer."""
+        await _send(send, reply, [*extra, _CLOSE], more_body=True)
+        try:
+            async with asyncio.timeout(DISCARD_S):
+                await bodies.discard(receive, DISCARD_BYTES)
+        except TimeoutError:
+            log.debug("a refused body did not end within %s s", DISCARD_S)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _shared_headers(self, route: Route, cors_origins: str, cors_headers: str) -> RawHeaders:
+        """The headers that every answer of `route` carries."""
+        shared = [(b"x-content-type-options", b"nosniff")] if self._table.nosniff else []
+        shared.append((b"access-control-allow-origin", cors_origins.encode("latin-1")))
+        shared.append((b"access-control-allow-headers", cors_headers.encode("latin-1")))
+        if "OPTIONS" in route.verbs:
+            shared.append((b"access-control-allow-methods", ",".join(sorted(route.verbs)).encode()))
+        return shared
+
+
+def escape_html(body: bytes) -> bytes:
+    """JSON text in which no byte can be taken for markup. Those characters stand only inside JSON strings."""
+    for raw, escape in _ESCAPES:
+        if raw in body:
+            body = body.replace(raw, escape)
+    return body
+
+
+def _json_reply(value: Mapping[str, Any]) -> Reply:
+    return Reply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+async def _send(send: Send, reply: Reply, extra: Iterable[tuple[bytes, bytes]] = (), more_body: bool = False) -> None:
+    sent = [*reply.headers, *extra]
+    if reply.status not in (204, 304):
+        sent.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": sent})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": more_body})

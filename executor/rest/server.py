@@ -1,0 +1,117 @@
+"""Owns serving the REST front on given sockets, inside a running event loop.
+
+Must not handle signals nor open listeners: the process's parent owns both.
+
+Bounds, all in `ServeLimits`: size and time of headers, time of a body, idle connections, unread answers, number of
+connections; the size of a body is the front's. The parser adds its own: a request line or header that is not HTTP/1
+is answered with 400.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+
+import uvicorn
+
+from executor.rest.app import App
+from executor.rest.connection import Connection
+from executor.settings import ServeLimits
+
+TICK_S = 0.5
+"""How often the Date header is renewed and connections are looked over."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server, driven from outside: it neither runs the loop nor touches signals."""
+
+    async def tick(self, sweep_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.sweep(now)
+            await asyncio.sleep(sweep_s)
+
+
+class RestServer:
+    """The REST front being served: `start`, then `drain` to end gracefully, then `stop`."""
+
+    def __init__(self, app: App, limits: ServeLimits | None = None) -> None:
+        self._app = app
+        self._limits = limits or ServeLimits()
+        bounded = type("BoundedConnection", (Connection,), {"limits": self._limits})
+        config = uvicorn.Config(
+            app,
+            http=bounded,
+            ws="none",
+            loop="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=self._limits.idle_timeout_s,  # type: ignore[arg-type]
+        )
+        self._server = _Uvicorn(config)
+        self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """Client connections now open."""
+        return len(self._server.server_state.connections)
+
+    @property
+    def requests(self) -> int:
+        """Requests now being served."""
+        return len(self._server.server_state.tasks)
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve on `sockets`, which are bound; they are closed when the server drains."""
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup(sockets=list(sockets))
+        self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S))
+
+    async def drain(self, timeout_s: float | None = None) -> bool:
+        """Take no more connections and wait for requests under way; whether all ended in time (unit: seconds)."""
+        self._app.draining = True
+        state = self._server.server_state
+        for server in self._server.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=self._limits.drain_timeout_s if timeout_s is None else timeout_s)
+        return not state.tasks
+
+    async def stop(self) -> None:
+        """End everything now: what still runs is cancelled, and connections are closed. Call it once or often."""
+        ticker, self._ticker = self._ticker, None
+        if ticker is None:
+            return
+        ticker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticker
+        state = self._server.server_state
+        for server in self._server.servers:
+            server.close()
+        tasks = list(state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        for connection in list(state.connections):
+            connection.transport.close()
+        await asyncio.sleep(0)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for server in self._server.servers:
+            await server.wait_closed()

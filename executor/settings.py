@@ -1,0 +1,180 @@
+"""Owns the settings of one run, frozen once made, and how the URL of an endpoint is read.
+
+Must not read arguments or the environment (see `executor.cli`) nor open anything.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from executor import errors
+
+MEBIBYTE = 1024 * 1024
+URL_FORMS = "grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT[/PREFIX]"
+
+
+class Scheme(StrEnum):
+    """How an endpoint is spoken to."""
+
+    GRPC = "grpc"
+    UNIX = "unix"
+    """gRPC over a unix socket."""
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an endpoint listens. Made by `parse_url`."""
+
+    scheme: Scheme
+    host: str = ""
+    """Host name or IP address; an IPv6 address without its brackets."""
+    port: int = 0
+    path: str = ""
+    """Of a unix socket: its absolute path. Of HTTP: what comes before every path, without a slash at the end."""
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, with brackets around an IPv6 address."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """What a gRPC channel is opened with: `host:port` or `unix:/path`."""
+        return f"unix:{self.path}" if self.scheme is Scheme.UNIX else self.authority
+
+    def __str__(self) -> str:
+        if self.scheme is Scheme.UNIX:
+            return self.target
+        return f"{self.scheme.value}://{self.authority}{self.path}"
+
+
+_AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\s/:@\[\]?#]+))(?::(?P<port>\d*))?")
+
+
+def parse_target(text: str, what: str = "target") -> Address:
+    """Reads `HOST:PORT` or `unix:/PATH`, the two ways to name a gRPC server. Raises `errors.RequestError`."""
+    if text.startswith("unix:"):
+        path = "/" + text.removeprefix("unix:").lstrip("/")
+        if path == "/" or not text.startswith(("unix:/", "unix:///")):
+            raise errors.RequestError(f"{what} {text!r}: a unix socket is written unix:/ABSOLUTE/PATH")
+        return Address(Scheme.UNIX, path=path)
+    if "://" in text:
+        scheme = text.split("://", 1)[0]
+        raise errors.RequestError(f"{what} {text!r}: write HOST:PORT or unix:/PATH, without {scheme}://")
+    return _authority(text, text, Scheme.GRPC, "", what)
+
+
+def parse_url(text: str, what: str = "endpoint") -> Address:
+    """Reads the URL of a node's endpoint. Raises `errors.RequestError` that says what is allowed."""
+    if text.startswith("unix:"):
+        return parse_target(text, what)
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        raise errors.RequestError(f"{what} {text!r}: no scheme; allowed are {URL_FORMS}")
+    if scheme in ("https", "grpcs"):
+        raise errors.RequestError(f"{what} {text!r}: TLS to nodes is not supported; allowed are {URL_FORMS}")
+    if scheme not in (Scheme.GRPC, Scheme.HTTP):
+        raise errors.RequestError(f"{what} {text!r}: unknown scheme {scheme!r}; allowed are {URL_FORMS}")
+    authority, _, path = rest.partition("/")
+    path = path.rstrip("/")
+    if path and scheme == Scheme.GRPC:
+        raise errors.RequestError(f"{what} {text!r}: a gRPC endpoint has no path")
+    if "?" in path or "#" in path:
+        raise errors.RequestError(f"{what} {text!r}: a query or fragment is not allowed")
+    return _authority(authority, text, Scheme(scheme), f"/{path}" if path else "", what)
+
+
+def _authority(authority: str, text: str, scheme: Scheme, path: str, what: str) -> Address:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise errors.RequestError(f"{what} {text!r}: {authority!r} is not HOST:PORT (IPv6 as [ADDRESS]:PORT)")
+    if not match["port"]:
+        raise errors.RequestError(f"{what} {text!r}: the port is missing; write {authority.rstrip(':')}:PORT")
+    port = int(match["port"])
+    if not 1 <= port <= 65535:
+        raise errors.RequestError(f"{what} {text!r}: port {port} is not between 1 and 65535")
+    return Address(scheme, match["six"] or match["host"], port, path)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeLimits:
+    """Bounds of a server towards its clients."""
+
+    max_message_bytes: int = 64 * MEBIBYTE
+    """Largest request or answer, gRPC and REST, after inflating."""
+    max_header_bytes: int = 64 * 1024
+    """Largest request line and headers together."""
+    max_connections: int = 1024
+    """Client connections per front; one more gets an error at once."""
+    header_timeout_s: float = 10.0
+    """From the first byte of a request, or the start of a connection, until the headers are complete."""
+    body_timeout_s: float = 60.0
+    """From the end of the headers until the body is complete; also how long an answer may stay unread."""
+    idle_timeout_s: float = 65.0
+    """How long a REST connection may stay without a request; 65 s is what Seldon's executor allows."""
+    drain_timeout_s: float = 15.0
+    """On Ctrl-C: how long requests under way may take to finish before they are cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """Where a server listens."""
+
+    host: str = "127.0.0.1"
+    """Only this machine by default; containers say 0.0.0.0."""
+    grpc_port: int | None = 5001
+    """0 takes a free port; None serves no gRPC over TCP."""
+    http_port: int | None = 8000
+    """0 takes a free port; None serves no REST."""
+    uds: str | None = None
+    """Path of a unix socket that also serves gRPC."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What `millrace run` was asked to do."""
+
+    manifest: str
+    """Path of the manifest file."""
+    components: Mapping[str, str] = field(default_factory=dict)
+    """Node name → `path.py:Class` or `package.module:Class`."""
+    endpoints: Mapping[str, Address] = field(default_factory=dict)
+    """Node name → where the node already listens; goes before the manifest's own endpoint."""
+    isolate: frozenset[str] = frozenset()
+    """Nodes whose component runs in a process of its own."""
+    document: str | None = None
+    """Which document of the file, by `metadata.name` or 1-based number; needed when there are several."""
+    predictor: str | None = None
+    """Which predictor, by name; needed when there are several."""
+    listen: ListenSettings = field(default_factory=ListenSettings)
+    limits: ServeLimits = field(default_factory=ServeLimits)
+    default_timeout_s: float | None = 60.0
+    """Deadline of a request that brings none; None is no deadline."""
+    routing_meta: bool = True
+    """Whether answers of graphs with a router carry `meta.routing`, which feedback needs."""
+    threads: int | None = None
+    """Threads for blocking components; None is as many as CPUs, at least 4."""
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What `millrace node` was asked to do."""
+
+    component: str
+    """`path.py:Class` or `package.module:Class`."""
+    type: str = "MODEL"
+    """MODEL, ROUTER, COMBINER, TRANSFORMER or OUTPUT_TRANSFORMER."""
+    name: str = ""
+    """Name of the node in its graph; empty is the class's name in lower case."""
+    parameters: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    """Constructor arguments, typed."""
+    listen: ListenSettings = field(default_factory=lambda: ListenSettings(grpc_port=5000, http_port=9000))
+    limits: ServeLimits = field(default_factory=ServeLimits)
+    default_timeout_s: float | None = None
+    """Deadline of a call that brings none; None is no deadline."""
+    threads: int | None = None
+    """Threads for a blocking component; None is as many as CPUs, at least 4."""
+    log_level: str = "info"

@@ -1,0 +1,352 @@
+"""The REST front end to end over a loopback socket: paths, bodies, headers and errors."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from typing import Any
+
+import pytest
+from support.inference import MemoryInference
+from support.rest import RawReply, ask, head, served
+
+from executor import errors
+from executor.protocol import seldon
+from executor.rest.app import App, escape_html
+from executor.settings import ServeLimits
+from executor.types import Encoding, Form, Method, Walk
+
+BODY = b'{"data":{"ndarray":[[1,2]]}}'
+JSON = "Content-Type: application/json"
+PREDICT = "/api/v1.0/predictions"
+
+
+def exchange(request: bytes, inference: MemoryInference | None = None, *, node: bool = False, **more: Any) -> RawReply:
+    """One request to an executor's front, or a node's."""
+
+    async def run() -> RawReply:
+        table = seldon.NODE_REST if node else seldon.EXECUTOR_REST
+        app = App(inference or MemoryInference(), table, node="classifier" if node else "", **more)
+        async with served(app) as (_, port):
+            return await ask(port, request)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v0.1"])
+def test_predictions_pass_text_on_and_answer(version: str) -> None:
+    inference = MemoryInference()
+    reply = exchange(head("POST", f"/api/{version}/predictions", JSON, body=BODY), inference)
+    assert (reply.status, reply.body) == (200, BODY)
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "date" in reply.headers
+    asked = inference.asked[0]
+    assert (asked.walk, asked.method, asked.text) == (Walk.PREDICT, Method.PREDICT, BODY)
+    assert (asked.encoding, asked.form) == (Encoding.SELDON_JSON, Form.MESSAGE)
+
+
+def test_feedback_is_a_feedback_walk() -> None:
+    inference = MemoryInference()
+    reply = exchange(head("POST", "/api/v1.0/feedback", JSON, body=b'{"reward":1}'), inference)
+    assert reply.status == 200
+    asked = inference.asked[0]
+    assert (asked.walk, asked.method, asked.form) == (Walk.FEEDBACK, Method.SEND_FEEDBACK, Form.FEEDBACK)
+
+
+def test_puid_is_kept_or_made() -> None:
+    inference = MemoryInference()
+    given = exchange(head("POST", PREDICT, "Seldon-Puid: abc", "Seldon-Puid: second", body=BODY), inference)
+    assert given.headers["seldon-puid"] == "abc"
+    assert inference.asked[0].puid == "abc"
+    made = exchange(head("POST", PREDICT, body=BODY), inference)
+    assert len(made.headers["seldon-puid"]) == 36
+    assert inference.asked[1].puid == made.headers["seldon-puid"]
+
+
+def test_errors_carry_the_puid_too() -> None:
+    reply = exchange(head("POST", PREDICT, body=BODY), MemoryInference(error=errors.RouteError("no such route")))
+    assert reply.status == 500
+    assert len(reply.headers["seldon-puid"]) == 36
+    assert json.loads(reply.body) == {"status": {"code": 500, "info": "no such route", "status": "FAILURE"}}
+    assert reply.headers["content-type"] == "application/json"
+
+
+def test_headers_travel_but_not_those_of_the_hop_or_the_message() -> None:
+    inference = MemoryInference()
+    request = head(
+        "POST", PREDICT, "Authorization: Bearer x", "X-B3-TraceId: 1", "User-Agent: u", "X-Hop: 1",
+        "Connection: keep-alive, X-Hop", "TE: trailers", "Accept-Encoding: gzip", JSON, body=BODY,
+    )  # fmt: skip
+    exchange(request, inference)
+    assert inference.asked[0].headers == [("authorization", "Bearer x"), ("x-b3-traceid", "1"), ("user-agent", "u")]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("2.5", 2.5), ("500ms", 0.5), ("3s", 3.0), ("2m", 120.0), ("1h", 3600.0)]
+)
+def test_timeout_header(header: str, seconds: float) -> None:
+    inference = MemoryInference()
+    exchange(head("POST", PREDICT, f"Millrace-Timeout: {header}", body=BODY), inference, default_timeout_s=60.0)
+    assert inference.asked[0].timeout_s == seconds
+
+
+@pytest.mark.parametrize("header", ["0", "-1", "soon", "1e400", "nan", "5 minutes", ""])
+def test_bad_timeout_header(header: str) -> None:
+    reply = exchange(head("POST", PREDICT, f"Millrace-Timeout: {header}", body=BODY))
+    assert reply.status == 400
+    assert "Millrace-Timeout" in json.loads(reply.body)["status"]["info"]
+    assert "500ms" in json.loads(reply.body)["status"]["info"]
+
+
+def test_default_timeout_and_deadline() -> None:
+    inference = MemoryInference(delay_s=5)
+    reply = exchange(head("POST", PREDICT, body=BODY), inference, default_timeout_s=0.05)
+    assert reply.status == 500
+    assert json.loads(reply.body)["status"] == {"code": 500, "info": "too late", "status": "FAILURE"}
+
+
+def test_node_body_and_status_pass_through() -> None:
+    error = errors.NodeError("x", http_status=409, body=b"<busy>", body_type="text/plain; charset=utf-8")
+    reply = exchange(head("POST", PREDICT, body=BODY), MemoryInference(error=error))
+    assert (reply.status, reply.body) == (409, b"\\u003cbusy\\u003e")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("status", [201, 204])
+def test_odd_success_of_a_node_passes_through(status: int) -> None:
+    error = errors.NodeError("x", http_status=status, body=b"made" if status == 201 else None)
+    reply = exchange(head("POST", PREDICT, body=BODY), MemoryInference(error=error))
+    assert (reply.status, reply.body) == (status, b"made" if status == 201 else b"")
+
+
+def test_impossible_status_becomes_502() -> None:
+    reply = exchange(head("POST", PREDICT, body=BODY), MemoryInference(error=errors.NodeError("x", http_status=999)))
+    assert reply.status == 502
+
+
+def test_unexpected_failure_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
+    reply = exchange(head("POST", PREDICT, body=BODY), MemoryInference(error=ZeroDivisionError("oops")))
+    assert reply.status == 500
+    assert json.loads(reply.body)["status"]["info"] == "internal error: ZeroDivisionError: oops"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_escapes_html_everywhere() -> None:
+    reply = exchange(head("POST", PREDICT, body='{"strData":"<a>&\u2028\u2029é"}'.encode()))
+    assert reply.body == b'{"strData":"\\u003ca\\u003e\\u0026\\u2028\\u2029\xc3\xa9"}'
+    assert json.loads(reply.body) == {"strData": "<a>&\u2028\u2029é"}
+    plain = b'{"strData":"plain"}'
+    assert escape_html(plain) is plain
+
+
+def test_probes_take_any_verb() -> None:
+    for verb in ("GET", "POST", "PUT", "HEAD"):
+        assert exchange(head(verb, "/live")).status == 200
+    assert exchange(head("GET", "/ready")).status == 200
+    for path in ("/ready", "/api/v1.0/status", "/api/v1.0/health/status"):
+        reply = exchange(head("GET", path), MemoryInference(ready=False))
+        assert (reply.status, reply.body) == (503, b"")
+
+
+def test_metadata_and_status() -> None:
+    assert json.loads(exchange(head("GET", "/api/v1.0/metadata")).body)["name"] == "p"
+    assert exchange(head("GET", "/api/v1.0/metadata/")).status == 405
+    for version in ("v1.0", "v0.1"):
+        answer = exchange(head("GET", f"/api/{version}/metadata/m1"))
+        assert json.loads(answer.body) == {"name": "m1", "versions": ["v1"]}
+        assert exchange(head("GET", f"/api/{version}/status/m1")).body == b'{"strData":"healthy"}'
+    missing = exchange(head("GET", "/api/v1.0/metadata/missing"))
+    assert missing.status == 500
+    assert json.loads(missing.body)["status"]["info"] == "Failed to find model missing"
+    broken = exchange(head("GET", "/api/v1.0/status/broken"))
+    assert (broken.status, broken.body) == (418, b"down")
+
+
+def test_options_is_answered_without_the_graph() -> None:
+    inference = MemoryInference()
+    reply = exchange(head("OPTIONS", PREDICT), inference)
+    assert (reply.status, reply.body, inference.asked) == (200, b"", [])
+    assert reply.headers["access-control-allow-methods"] == "OPTIONS,POST"
+    assert "Authorization" in reply.headers["access-control-allow-headers"]
+    assert exchange(head("OPTIONS", "/api/v1.0/metadata")).headers["access-control-allow-methods"] == "GET,OPTIONS"
+
+
+def test_unknown_paths_and_verbs() -> None:
+    wrong = exchange(head("GET", PREDICT))
+    assert (wrong.status, wrong.body, wrong.headers["allow"]) == (405, b"", "OPTIONS, POST")
+    assert "x-content-type-options" not in wrong.headers
+    assert exchange(head("GET", "/api/v1.0/nothing")).status == 405
+    unknown = exchange(head("POST", "/nothing", body=BODY))
+    assert unknown.status == 404
+    assert "/nothing" in json.loads(unknown.body)["status"]["info"]
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/api//v1.0/predictions", "/api/v1.0/predictions"),
+        ("//evil.example/x", "/evil.example/x"),
+        ("/a/../live?x=1", "/live?x=1"),
+        ("/a%0d%0ab//c", "/a%0D%0Ab/c"),
+    ],
+)
+def test_unclean_paths_redirect(path: str, location: str) -> None:
+    reply = exchange(head("POST", path, body=BODY))
+    assert (reply.status, reply.headers["location"]) == (301, location)
+
+
+def test_gzip_request_is_inflated_once() -> None:
+    inference = MemoryInference()
+    reply = exchange(head("POST", PREDICT, "Content-Encoding: gzip", JSON, body=gzip.compress(BODY)), inference)
+    assert reply.body == BODY
+    assert inference.asked[0].headers == []
+    assert exchange(head("POST", PREDICT, "Content-Encoding: deflate", body=zlib.compress(BODY))).body == BODY
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", b"not gzip", 400),
+        ("gzip", gzip.compress(BODY)[:-9], 400),
+        ("gzip", gzip.compress(BODY) + b"tail", 400),
+        ("gzip", gzip.compress(b"0" * 300_000), 413),
+        ("br", BODY, 415),
+    ],
+)
+def test_bad_content_coding(coding: str, body: bytes, status: int) -> None:
+    reply = exchange(
+        head("POST", PREDICT, f"Content-Encoding: {coding}", body=body), limits=ServeLimits(max_message_bytes=100_000)
+    )
+    assert reply.status == status
+    assert json.loads(reply.body)["status"]["code"] == status
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; Charset=UTF-8",
+        "application/vnd.x+json",
+        "",
+        'application/json; charset="utf-8"',
+    ],
+)
+def test_json_types(content_type: str) -> None:
+    assert exchange(head("POST", PREDICT, f"Content-Type: {content_type}", body=BODY)).body == BODY
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "multipart/form-data; boundary=x", "application/json; charset=utf-16"]
+)
+def test_other_types_are_refused_with_what_is_allowed(content_type: str) -> None:
+    reply = exchange(head("POST", PREDICT, f"Content-Type: {content_type}", body=BODY))
+    assert reply.status == 415
+    assert content_type in json.loads(reply.body)["status"]["info"]
+
+
+def test_form_with_json_field() -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
+    reply = exchange(head("POST", PREDICT, form, body=b"json=%7B%22strData%22%3A%22a+b%22%7D&x=1"))
+    assert reply.body == b'{"strData":"a b"}'
+    refused = exchange(head("POST", PREDICT, form, body=BODY))
+    assert refused.status == 400
+    assert "application/json" in json.loads(refused.body)["status"]["info"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_body_over_the_limit(chunked: bool) -> None:
+    size = 300_000
+    request = head("POST", PREDICT, JSON, body=b"x" * size)
+    if chunked:
+        request = head("POST", PREDICT, JSON, "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        request += b"%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
+    reply = exchange(request, limits=ServeLimits(max_message_bytes=1000))
+    assert (reply.status, reply.headers["connection"]) == (413, "close")
+    assert "1000 bytes allowed" in json.loads(reply.body)["status"]["info"]
+
+
+def test_body_in_many_pieces() -> None:
+    async def run() -> RawReply:
+        async with served(App(MemoryInference(), seldon.EXECUTOR_REST)) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            request = head("POST", PREDICT, JSON, body=BODY)
+            for start in range(0, len(request), 7):
+                writer.write(request[start : start + 7])
+                await asyncio.sleep(0)
+            length = int((await reader.readuntil(b"\r\n\r\n")).lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            writer.close()
+            return RawReply(200, {}, body)
+
+    assert asyncio.run(run()).body == BODY
+
+
+NODE_CALLS = [
+    ("/predict", Method.PREDICT, Form.MESSAGE),
+    ("/transform-input", Method.TRANSFORM_INPUT, Form.MESSAGE),
+    ("/transform-output", Method.TRANSFORM_OUTPUT, Form.MESSAGE),
+    ("/route", Method.ROUTE, Form.MESSAGE),
+    ("/aggregate", Method.AGGREGATE, Form.LIST),
+    ("/send-feedback", Method.SEND_FEEDBACK, Form.FEEDBACK),
+    ("/api/v1.0/predictions", Method.PREDICT, Form.MESSAGE),
+    ("/api/v0.1/feedback", Method.SEND_FEEDBACK, Form.FEEDBACK),
+]
+
+
+@pytest.mark.parametrize(("path", "method", "form"), NODE_CALLS)
+def test_node_calls(path: str, method: Method, form: Form) -> None:
+    inference = MemoryInference()
+    reply = exchange(head("POST", path, JSON, body=BODY), inference, node=True)
+    assert (reply.status, reply.body) == (200, BODY)
+    assert "seldon-puid" not in reply.headers
+    asked = inference.asked[0]
+    assert (asked.walk, asked.method, asked.form, asked.puid) == (Walk.CALL, method, form, None)
+
+
+def test_node_takes_json_from_the_query() -> None:
+    inference = MemoryInference()
+    exchange(head("GET", "/predict?json=%7B%22strData%22%3A%22a%22%7D"), inference, node=True)
+    assert inference.asked[0].text == b'{"strData":"a"}'
+    refused = exchange(head("GET", "/predict"), node=True)
+    assert refused.status == 400
+    assert json.loads(refused.body)["status"]["reason"] == "MICROSERVICE_BAD_DATA"
+
+
+def test_node_health_and_metadata() -> None:
+    assert exchange(head("GET", "/health/ping"), node=True).body == b"pong"
+    assert exchange(head("GET", "/health/status"), node=True).body == b'{"strData":"healthy"}'
+    assert json.loads(exchange(head("GET", "/metadata"), node=True).body)["name"] == "classifier"
+
+
+def test_node_error_body() -> None:
+    error = errors.ComponentError("it broke")
+    reply = exchange(head("POST", "/predict", JSON, body=BODY), MemoryInference(error=error), node=True)
+    assert reply.status == 500
+    assert json.loads(reply.body) == {
+        "status": {"code": -1, "info": "it broke", "reason": "MICROSERVICE_INTERNAL_ERROR", "status": 1}
+    }
+
+
+def test_node_answers_unknown_paths_with_500() -> None:
+    for request in (head("GET", "/nothing"), head("PUT", "/predict")):
+        reply = exchange(request, node=True)
+        assert reply.status == 500
+        assert json.loads(reply.body)["status"]["reason"] == "MICROSERVICE_INTERNAL_ERROR"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (b'{"status":{"code":400,"status":"FAILURE"}}', 400),
+        (b'{"status":{"code":0}}', 200),
+        (b'{"status":{}}', 200),
+        (b'{"strData":"status"}', 200),
+        (b'["status"', 200),
+    ],
+)
+def test_node_status_in_the_answer_becomes_the_http_status(reply: bytes, status: int) -> None:
+    answered = exchange(head("POST", "/predict", JSON, body=BODY), MemoryInference(reply=reply), node=True)
+    assert (answered.status, answered.body) == (status, reply)
+    assert exchange(head("POST", "/route", JSON, body=BODY), MemoryInference(reply=reply), node=True).status == 200

@@ -1,0 +1,180 @@
+"""Bounds of one REST connection, and what happens when its client hangs up."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from support.inference import MemoryInference
+from support.rest import head, read_reply, served, until
+
+from executor.protocol import seldon
+from executor.rest import server as servers
+from executor.rest.app import App
+from executor.settings import ServeLimits
+
+BODY = b'{"strData":"a"}'
+PREDICT = "/api/v1.0/predictions"
+
+
+@pytest.fixture(autouse=True)
+def fast_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "TICK_S", 0.02)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 20))
+
+
+def app(inference: MemoryInference | None = None) -> App:
+    return App(inference or MemoryInference(), seldon.EXECUTOR_REST)
+
+
+def test_hanging_up_cancels_the_request() -> None:
+    async def test() -> None:
+        inference = MemoryInference(delay_s=30)
+        async with served(app(inference)) as (server, port):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head("POST", PREDICT, body=BODY))
+            await until(lambda: len(inference.asked) == 1)
+            writer.close()
+            await until(lambda: inference.cancelled == 1)
+            await until(lambda: server.requests == 0 and server.connections == 0)
+
+    run(test())
+
+
+def test_hanging_up_in_the_body_asks_nothing() -> None:
+    async def test() -> None:
+        inference = MemoryInference()
+        async with served(app(inference)) as (server, port):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head("POST", PREDICT, body=BODY)[:-3])
+            await until(lambda: server.requests == 1)
+            writer.close()
+            await until(lambda: server.requests == 0)
+            assert inference.asked == []
+
+    run(test())
+
+
+def test_keep_alive_and_pipelining_answer_in_order() -> None:
+    async def test() -> None:
+        async with served(app(MemoryInference(delay_s=0.01))) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            texts = [b'{"strData":"%d"}' % number for number in range(5)]
+            writer.write(b"".join(head("POST", PREDICT, body=text) for text in texts))
+            assert [(await read_reply(reader)).body for _ in texts] == texts
+            assert server.connections == 1
+            writer.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("what", ["header", "url", "many"])
+def test_headers_over_the_bound(what: str) -> None:
+    big = {"header": head("GET", "/live", "X: " + "y" * 5000), "url": head("GET", "/live?" + "y" * 5000)}
+    request = big.get(what, head("GET", "/live", *(f"X-{number}: y" for number in range(500))))
+
+    async def test() -> None:
+        limits = ServeLimits(max_header_bytes=2000)
+        async with served(app(), limits) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            reply = await read_reply(reader)
+            assert reply.status == 431
+            assert "2000 bytes" in json.loads(reply.body)["status"]["info"]
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test())
+
+
+def test_garbage_is_answered_with_400() -> None:
+    async def test() -> None:
+        async with served(app()) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+            assert (await read_reply(reader)).status == 400
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize(("cut", "what"), [(20, "headers"), (-3, "body")])
+def test_slow_requests_time_out(cut: int, what: str) -> None:
+    async def test() -> None:
+        limits = ServeLimits(header_timeout_s=0.1, body_timeout_s=0.1)
+        async with served(app(), limits) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head("POST", PREDICT, body=BODY)[:cut])
+            reply = await read_reply(reader)
+            assert reply.status == 408
+            assert json.loads(reply.body)["status"]["info"].startswith(what)
+            await until(lambda: server.connections == 0 and server.requests == 0)
+            writer.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_idle_connections_are_closed(used: bool) -> None:
+    async def test() -> None:
+        async with served(app(), ServeLimits(idle_timeout_s=0.1)) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if used:
+                writer.write(head("GET", "/live"))
+                assert (await read_reply(reader)).status == 200
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test())
+
+
+def test_a_slow_graph_is_not_a_slow_client() -> None:
+    async def test() -> None:
+        limits = ServeLimits(header_timeout_s=0.05, body_timeout_s=0.05, idle_timeout_s=0.05)
+        async with served(app(MemoryInference(delay_s=0.4)), limits) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            two = head("POST", PREDICT, body=BODY) * 2
+            writer.write(two[:-3])
+            await asyncio.sleep(0.3)
+            assert (await read_reply(reader)).status == 200
+            writer.write(two[-3:])
+            assert (await read_reply(reader)).status == 200
+            writer.close()
+
+    run(test())
+
+
+def test_unread_answers_end_the_connection() -> None:
+    async def test() -> None:
+        reply = b'"' + b"x" * 30_000_000 + b'"'
+        async with served(app(MemoryInference(reply=reply)), ServeLimits(body_timeout_s=0.2)) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+            writer.write(head("POST", PREDICT, body=BODY))
+            await until(lambda: server.connections == 1)
+            await until(lambda: server.connections == 0)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await reader.readexactly(len(reply))
+            writer.close()
+
+    run(test())
+
+
+def test_too_many_connections() -> None:
+    async def test() -> None:
+        async with served(app(), ServeLimits(max_connections=2)) as (server, port):
+            opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            await until(lambda: server.connections == 2)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert (await read_reply(reader)).status == 503
+            for _, other in opened:
+                other.write(head("GET", "/live"))
+            assert (await read_reply(opened[0][0])).status == 200
+            for each in (writer, *(other for _, other in opened)):
+                each.close()
+
+    run(test())

@@ -1,0 +1,84 @@
+"""A small in-memory request path for tests of the fronts: it echoes, waits or fails as the request's text says."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from executor import errors
+from executor._native import message as messages
+from executor.status import Status
+from executor.types import Encoding, Method, Walk
+
+
+@dataclass(frozen=True)
+class Answer:
+    message: messages.Message
+    puid: str
+    headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass
+class Asked:
+    """What one request came as."""
+
+    walk: Walk
+    method: Method
+    text: bytes
+    encoding: int
+    form: int
+    headers: Sequence[tuple[str, str]]
+    puid: str | None
+    timeout_s: float | None
+
+
+@dataclass
+class MemoryInference:
+    """Answers each request with its own text, unless told otherwise."""
+
+    ready: bool = True
+    reply: bytes | None = None
+    error: BaseException | None = None
+    delay_s: float = 0.0
+    asked: list[Asked] = field(default_factory=list)
+    cancelled: int = 0
+    finished: int = 0
+
+    async def run(
+        self,
+        walk: Walk,
+        method: Method,
+        message: messages.Message,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        puid: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        text = bytes(message)
+        self.asked.append(Asked(walk, method, text, message.encoding, message.form, headers, puid, timeout_s))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(self.delay_s)
+        except TimeoutError:
+            raise errors.DeadlineError("too late") from None
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.error is not None:
+            raise self.error
+        self.finished += 1
+        reply = messages.Message(text if self.reply is None else self.reply, Encoding.SELDON_JSON)
+        return Answer(reply, puid or "made-here")
+
+    async def model_metadata(self, name: str) -> Mapping[str, Any]:
+        if name == "missing":
+            raise errors.RequestError(f"Failed to find model {name}", status=Status.NOT_FOUND)
+        return {"name": name, "versions": ["v1"]}
+
+    async def graph_metadata(self) -> Mapping[str, Any]:
+        return {"name": "p", "models": {}, "graphinputs": [], "graphoutputs": []}
+
+    async def node_status(self, name: str) -> messages.Message:
+        if name == "broken":
+            raise errors.NodeError("no answer", body=b"down", body_type="text/plain", http_status=418)
+        return messages.Message(b'{"strData":"healthy"}', Encoding.SELDON_JSON)

@@ -1,0 +1,70 @@
+"""How targets and endpoint URLs are read, and what is said of wrong ones."""
+
+import dataclasses
+
+import pytest
+
+from executor import errors
+from executor.settings import Address, RunSettings, Scheme, ServeLimits, parse_target, parse_url
+
+URLS = [
+    ("grpc://node:5000", Address(Scheme.GRPC, "node", 5000), "node:5000"),
+    ("grpc://127.0.0.1:1", Address(Scheme.GRPC, "127.0.0.1", 1), "127.0.0.1:1"),
+    ("grpc://[::1]:65535", Address(Scheme.GRPC, "::1", 65535), "[::1]:65535"),
+    ("http://node:9000", Address(Scheme.HTTP, "node", 9000), "node:9000"),
+    ("http://node:9000/", Address(Scheme.HTTP, "node", 9000), "node:9000"),
+    ("http://node:9000/a/b/", Address(Scheme.HTTP, "node", 9000, "/a/b"), "node:9000"),
+    ("unix:/tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
+    ("unix:///tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
+]
+
+
+@pytest.mark.parametrize(("url", "address", "target"), URLS)
+def test_urls(url: str, address: Address, target: str) -> None:
+    parsed = parse_url(url)
+    assert parsed == address
+    assert parsed.target == target
+    assert parse_url(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("node:5000", "no scheme; allowed are grpc://HOST:PORT, unix:/PATH"),
+        ("https://node:1", "TLS to nodes is not supported"),
+        ("ftp://node:1", "unknown scheme 'ftp'"),
+        ("grpc://node", "the port is missing; write node:PORT"),
+        ("grpc://node:", "the port is missing; write node:PORT"),
+        ("grpc://node:70000", "port 70000 is not between 1 and 65535"),
+        ("grpc://node:0", "port 0 is not between"),
+        ("grpc://node:5000/x", "a gRPC endpoint has no path"),
+        ("grpc://user@node:5000", "is not HOST:PORT"),
+        ("grpc://::1:5000", "is not HOST:PORT"),
+        ("http://node:9000/x?y", "a query or fragment is not allowed"),
+        ("http://:9000", "is not HOST:PORT"),
+        ("unix:relative", "unix:/ABSOLUTE/PATH"),
+        ("unix:", "unix:/ABSOLUTE/PATH"),
+    ],
+)
+def test_wrong_urls_say_what_is_allowed(url: str, said: str) -> None:
+    with pytest.raises(errors.RequestError) as caught:
+        parse_url(url, "--endpoint m:")
+    assert caught.value.message.startswith(f"--endpoint m: {url!r}")
+    assert said in caught.value.message
+
+
+def test_targets() -> None:
+    assert parse_target("localhost:5001") == Address(Scheme.GRPC, "localhost", 5001)
+    assert parse_target("unix:/tmp/x").target == "unix:/tmp/x"
+    with pytest.raises(errors.RequestError, match="write HOST:PORT or unix:/PATH, without grpc://"):
+        parse_target("grpc://localhost:5001")
+    with pytest.raises(errors.RequestError, match="the port is missing"):
+        parse_target("localhost")
+
+
+def test_settings_are_frozen_and_have_bounds() -> None:
+    settings = RunSettings("graph.yaml")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.manifest = "other"  # type: ignore[misc]
+    assert settings.default_timeout_s == 60.0
+    assert all(getattr(ServeLimits(), field.name) > 0 for field in dataclasses.fields(ServeLimits))
