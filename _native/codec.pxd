@@ -1,0 +1,44 @@
+# Owns the one table of functions per encoding through which `flow` reaches codecs.
+# Must not know any protocol: a new one fills in a table and registers it.
+
+from executor._native.message cimport message_t
+from executor._native.types cimport failure_t
+
+ctypedef struct name_t:
+    const char *data             # UTF-8, not NUL-terminated
+    size_t size
+
+# What the executor adds to the one meta field of an answer.
+ctypedef struct meta_edit_t:
+    const name_t *nodes          # names of visited nodes
+    const int *routes            # their routes
+    int count
+    name_t puid                  # size 0: none
+
+# All functions are called on the loop's thread without the GIL. Those that return a message return a new
+# reference, or NULL with `failure` filled in; those that return int return 0, or -1 with `failure` filled in.
+# A message given to them may be made flat (message_flat) but is otherwise left alone.
+ctypedef struct codec_t:
+    int encoding
+    # Is the envelope what it claims to be? Payload bytes are not looked at.
+    int (*scan)(message_t *message, failure_t *failure) noexcept nogil
+    # The route a router's answer means (sheet 2.3): first number, truncated; -1 when there is no number at all.
+    # An empty list is an error. Range is flow's business.
+    int (*route)(message_t *answer, long long *route, failure_t *failure) noexcept nogil
+    # The same message with the edit inside its one meta field (old entries kept, ours win on equal keys).
+    message_t *(*edit_meta)(message_t *message, const meta_edit_t *edit, failure_t *failure) noexcept nogil
+    # The children's answers as one list message (form FORM_LIST), by reference.
+    message_t *(*make_list)(message_t **items, int count, failure_t *failure) noexcept nogil
+    # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing.
+    int (*feedback_routes)(message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure) noexcept nogil
+    # The same message in the encoding `encoding`.
+    message_t *(*transcode)(message_t *message, int encoding, failure_t *failure) noexcept nogil
+
+    # How an empty message is written; size 0 when it is no bytes at all.
+    const char *empty
+    size_t empty_size
+
+# Registers the table of one encoding; at import, under the GIL.
+cdef int codec_register(const codec_t *codec) except -1
+# The table of an encoding, or NULL when its module was not imported.
+cdef const codec_t *codec_of(int encoding) noexcept nogil

@@ -1,0 +1,331 @@
+"""Owns building seldon.protos messages as JSON text from Python values; numbers are written natively.
+
+Must not know how a message is sent. Integers stay integers; every float is written with the shortest text that
+reads back as the same double.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+
+from executor._native.buffer cimport buffer_t
+from executor._native.cursor cimport raise_failure
+from executor._native.json cimport ITEM_DOUBLE, ITEM_INT64, ITEM_UINT64, JSON_DIMS
+from executor._native.json_envelope cimport text_make_feedback, text_make_list
+from executor._native.json_of_proto cimport json_of_proto
+from executor._native.message cimport Message, message_of, message_t, message_wrap
+from executor._native.tensor cimport array_from
+from executor._native.text cimport (
+    text_base64, text_begin, text_byte, text_drop, text_grid, text_integer, text_raw, text_string, text_t,
+    text_word,
+)
+from executor._native.types cimport ENCODING_SELDON_JSON, FORM_MESSAGE, failure_clear, failure_t
+
+import json
+import math
+
+import numpy
+
+from executor import errors
+from executor._native import seldon
+
+cdef tuple KINDS = ("tensor", "ndarray", "tftensor", "binData", "strData", "jsonData", "customData", "")
+
+
+# --- small values, through Python's json ---
+
+def plain(value):
+    """What stands for a value that Python's json does not know. Raises TypeError when nothing does."""
+    if isinstance(value, (numpy.ndarray, numpy.generic)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+# Where in `value` a number lies that is not finite; None when there is none.
+cdef object not_finite(object value, str path):
+    if isinstance(value, (numpy.ndarray, numpy.generic)):
+        value = value.tolist()
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{path}: {value}"
+    if isinstance(value, dict):
+        items = [(f"{path}.{key}", item) for key, item in value.items()]
+    elif isinstance(value, (list, tuple)):
+        items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    else:
+        return None
+    for place, item in items:
+        found = not_finite(item, place)
+        if found is not None:
+            return found
+    return None
+
+
+cdef int write_plain(text_t *text, object value, str what) except -1:
+    try:
+        found = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain)
+        encoded = found.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        place = not_finite(value, what) if not isinstance(error, RecursionError) else None
+        if place is not None:
+            raise errors.EncodeError(f"{place} has no JSON form; NaN and Infinity fit in a tensor only") from None
+        raise errors.EncodeError(f"{what}: {error}") from None
+    text_raw(text, PyBytes_AS_STRING(encoded), len(<bytes>encoded))
+    return 0
+
+
+cdef int write_text(text_t *text, object value, str what) except -1:
+    cdef const char *data
+    cdef Py_ssize_t size
+    if not isinstance(value, str):
+        raise errors.EncodeError(f"{what}: {type(value).__name__} given, str is needed")
+    try:
+        data = PyUnicode_AsUTF8AndSize(value, &size)
+    except UnicodeEncodeError as error:
+        raise errors.EncodeError(f"{what}: no valid text: {error}") from None
+    text_string(text, <const unsigned char *>data, size)
+    return 0
+
+
+# --- arrays ---
+
+cdef object to_array(object value, str kind):
+    try:
+        return array_from(value)
+    except (ValueError, TypeError, BufferError) as error:
+        raise errors.EncodeError(f"{kind}: the value is no array: {error}") from None
+
+
+# The array as C-contiguous int64, uint64 or float64; sets which.
+cdef object numbers_of(object array, int *item):
+    cdef str kind = array.dtype.kind
+    if kind == "f":
+        item[0] = ITEM_DOUBLE
+        return numpy.ascontiguousarray(array, dtype="float64")
+    item[0] = ITEM_UINT64 if kind == "u" else ITEM_INT64
+    return numpy.ascontiguousarray(array, dtype="uint64" if kind == "u" else "int64")
+
+
+cdef int write_grid(text_t *text, object array, bint flat, bint quoted) except -1:
+    cdef int64_t[32] dims
+    cdef int item
+    cdef int ndim = array.ndim
+    cdef int level
+    cdef int result
+    cdef size_t at = 0
+    cdef Py_buffer view
+    cdef tuple shape = array.shape
+    numbers = numbers_of(array, &item)
+    for level in range(ndim):
+        dims[level] = shape[level]
+    if flat:
+        dims[0] = numbers.size
+        ndim = 1
+    PyObject_GetBuffer(numbers, &view, PyBUF_SIMPLE)
+    with nogil:
+        result = text_grid(text, view.buf, dims, ndim, item, quoted, &at)
+    PyBuffer_Release(&view)
+    if result < 0:
+        place = "".join([f"[{index}]" for index in numpy.unravel_index(at, shape)])
+        raise errors.EncodeError(
+            f"ndarray{place}: {numbers.flat[at]} has no JSON form; NaN and Infinity fit in a tensor only"
+        )
+    return 0
+
+
+cdef int check_dims(object array, str kind) except -1:
+    if array.ndim > JSON_DIMS:
+        raise errors.EncodeError(f"{kind}: {array.ndim} dimensions given, at most {JSON_DIMS} are allowed")
+    return 0
+
+
+cdef int write_tensor(text_t *text, object value) except -1:
+    cdef Py_ssize_t size
+    cdef bint any = False
+    array = to_array(value, "tensor")
+    check_dims(array, "tensor")
+    if array.dtype.kind not in "fiu":
+        if array.dtype.kind not in "bO":
+            raise errors.EncodeError(f"a tensor holds real numbers; an array of dtype {array.dtype} does not fit")
+        try:
+            array = array.astype("float64")
+        except (TypeError, ValueError) as error:
+            raise errors.EncodeError(f"tensor: the value holds what is no number: {error}") from None
+    text_word(text, b'"tensor":{"shape":[')
+    for size in <tuple>array.shape:
+        if size > 0x7FFFFFFF:
+            raise errors.EncodeError(f"tensor: a dimension of {size} does not fit in 32 bits")
+        if any:
+            text_byte(text, c',')
+        any = True
+        text_integer(text, size)
+    text_word(text, b'],"values":')
+    write_grid(text, array, True, True)
+    text_byte(text, c'}')
+    return 0
+
+
+cdef int write_ndarray(text_t *text, object value) except -1:
+    text_word(text, b'"ndarray":')
+    if isinstance(value, (list, tuple)):
+        return write_plain(text, value, "ndarray")
+    array = to_array(value, "ndarray")
+    check_dims(array, "ndarray")
+    if array.ndim == 0:
+        raise errors.EncodeError("ndarray: a single value is no list; at least one dimension is needed")
+    if array.dtype.kind in "fiu":
+        return write_grid(text, array, False, False)
+    return write_plain(text, array.tolist(), "ndarray")
+
+
+cdef int write_names(text_t *text, object names) except -1:
+    cdef bint any = False
+    if isinstance(names, str):
+        raise errors.EncodeError("names: a str given, a list of str is needed")
+    text_word(text, b'"names":[')
+    for name in names:
+        if any:
+            text_byte(text, c',')
+        any = True
+        write_text(text, name, "names")
+    text_word(text, b"],")
+    return 0
+
+
+# --- messages ---
+
+cdef int write_bytes(text_t *text, object value) except -1:
+    cdef Py_buffer view
+    try:
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+    except (TypeError, ValueError, BufferError):
+        raise errors.EncodeError(f"binData: {type(value).__name__} given, contiguous bytes are needed") from None
+    text_base64(text, <const unsigned char *>view.buf, view.len)
+    PyBuffer_Release(&view)
+    return 0
+
+
+cdef int write_payload(text_t *text, str kind, object value, object names) except -1:
+    if kind == "tensor" or kind == "ndarray":
+        text_word(text, b'"data":{')
+        if names is not None and len(names) > 0:
+            write_names(text, names)
+        if kind == "tensor":
+            write_tensor(text, value)
+        else:
+            write_ndarray(text, value)
+        text_byte(text, c'}')
+    elif kind == "binData":
+        text_word(text, b'"binData":')
+        write_bytes(text, value)
+    elif kind == "strData":
+        text_word(text, b'"strData":')
+        write_text(text, value, kind)
+    else:
+        text_word(text, b'"jsonData":' if kind == "jsonData" else b'"customData":')
+        write_plain(text, value, kind)
+    return 0
+
+
+cdef int write_message(text_t *text, str kind, object value, object names, object meta, object status) except -1:
+    cdef bint any = False
+    text_byte(text, c'{')
+    if status is not None:
+        text_word(text, b'"status":')
+        write_plain(text, dict(status), "status")
+        any = True
+    if meta is not None:
+        text_word(text, b',"meta":' if any else b'"meta":')
+        write_plain(text, dict(meta), "meta")
+        any = True
+    if kind:
+        if any:
+            text_byte(text, c',')
+        write_payload(text, kind, value, names)
+    text_byte(text, c'}')
+    return 0
+
+
+# Kinds whose form is protobuf's business are built there and turned into text.
+cdef Message build_through_proto(str kind, object value, object names, object meta, object status):
+    cdef Message built = seldon.build(kind, value, names, meta, status)
+    cdef failure_t failure
+    cdef message_t *raw
+    failure_clear(&failure)
+    raw = json_of_proto(built.raw, &failure)
+    if raw == NULL:
+        raise errors.EncodeError(f"{kind}: {(<const char *>failure.text).decode('utf-8', 'replace')}")
+    return message_wrap(raw)
+
+
+# The text as a message; ends the text.
+cdef Message text_message(text_t *text):
+    cdef buffer_t *buffer = text.buffer
+    if text.failed:
+        text_drop(text)
+        raise MemoryError()
+    text.buffer = NULL
+    return message_wrap(message_of(ENCODING_SELDON_JSON, FORM_MESSAGE, buffer))
+
+
+def build(str kind not None, value=None, names=(), meta=None, status=None):
+    """A SeldonMessage of `kind`: tensor, ndarray, tftensor, binData, strData, jsonData, customData, "" for none.
+
+    `names` go with the first three kinds; `meta` and `status` are dicts in their JSON form. customData is a dict
+    with "@type", or (type_url, bytes) of a type that has a JSON form. Raises EncodeError for what does not fit.
+    """
+    cdef text_t text
+    if kind not in KINDS:
+        raise errors.EncodeError(f"kind {kind!r} does not exist; allowed are {', '.join(KINDS)}")
+    if kind == "tftensor" or (kind == "customData" and not isinstance(value, dict)):
+        return build_through_proto(kind, value, names, meta, status)
+    text_begin(&text, 256)
+    if text.failed:
+        raise MemoryError()
+    try:
+        write_message(&text, kind, value, names, meta, status)
+    except BaseException:
+        text_drop(&text)
+        raise
+    return text_message(&text)
+
+
+def build_list(messages not None):
+    """A list message of `messages`, a bare JSON array, by reference."""
+    cdef list items = list(messages)
+    cdef failure_t failure
+    cdef message_t *raw
+    cdef message_t **raws = <message_t **>malloc((len(items) + 1) * sizeof(message_t *))
+    cdef Py_ssize_t index
+    if raws == NULL:
+        raise MemoryError()
+    failure_clear(&failure)
+    try:
+        for index in range(len(items)):
+            raws[index] = (<Message?>items[index]).raw
+        raw = text_make_list(raws, <int>len(items), &failure)
+    finally:
+        free(raws)
+    if raw == NULL:
+        raise_failure(&failure)
+    return message_wrap(raw)
+
+
+def build_feedback(Message request, Message response, double reward, Message truth):
+    """A Feedback of messages (or None) and a reward, by reference."""
+    cdef bytes number = (repr(reward) if math.isfinite(reward) else json.dumps(not_a_number(reward))).encode()
+    cdef failure_t failure
+    cdef message_t *raw
+    failure_clear(&failure)
+    raw = text_make_feedback(
+        NULL if request is None else request.raw, NULL if response is None else response.raw,
+        <const char *>number if reward != 0 else NULL, NULL if truth is None else truth.raw, &failure,
+    )
+    if raw == NULL:
+        raise_failure(&failure)
+    return message_wrap(raw)
+
+
+cdef str not_a_number(double value):
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"

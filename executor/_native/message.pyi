@@ -1,0 +1,26 @@
+"""Owns messages: a payload on the wire as an encoding and a gather list of spans. Must not know what the bytes mean."""
+
+from typing import Any
+
+from executor._native import buffer
+
+class Message:
+    """A payload on the wire, over bytes or any contiguous buffer.
+
+    `encoding` is one of `executor.types.Encoding`, `form` one of `executor.types.Form`. Bytes and read-only
+    buffers are kept by reference, writable ones copied. Raises ValueError for a number that is neither.
+    """
+
+    def __init__(self, data: Any = None, encoding: int = 0, form: int = 0) -> None: ...
+    @property
+    def encoding(self) -> int: ...
+    @property
+    def form(self) -> int: ...
+    @property
+    def spans(self) -> int:
+        """Number of spans in the gather list."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def parts(self) -> list[buffer.Memory]:
+        """The spans as a list of read-only buffers, without copying."""

@@ -1,0 +1,31 @@
+"""Owns building seldon.protos messages as JSON text from Python values. Must not know how a message is sent."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from executor._native import message
+
+def build(
+    kind: str,
+    value: Any = None,
+    names: Sequence[str] = (),
+    meta: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+) -> message.Message:
+    """A SeldonMessage of `kind`: tensor, ndarray, tftensor, binData, strData, jsonData, customData, "" for none.
+
+    `names` go with the first three kinds; `meta` and `status` are dicts in their JSON form. customData is a dict
+    with "@type", or (type_url, bytes) of a type that has a JSON form. Integers stay integers. Raises EncodeError
+    for what does not fit.
+    """
+
+def build_list(messages: Iterable[message.Message]) -> message.Message:
+    """A list message of `messages`, a bare JSON array, by reference."""
+
+def build_feedback(
+    request: message.Message | None, response: message.Message | None, reward: float, truth: message.Message | None
+) -> message.Message:
+    """A Feedback of messages (or None) and a reward, by reference."""
+
+def plain(value: Any) -> Any:
+    """What stands for a value that Python's json does not know. Raises TypeError when nothing does."""

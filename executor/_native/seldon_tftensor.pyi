@@ -1,0 +1,1 @@
+"""Owns tensorflow.TensorProto. Must not know the messages that hold it, nor has it a face to Python."""
