@@ -1,0 +1,87 @@
+# Every command of the project. Each does its own set-up, and is quick when that is done; `make` lists them.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done || true)
+PYTHON := $(or $(PYTHON),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/done
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench wheel clean lint format types imports cython generated
+.DELETE_ON_ERROR:
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
+
+demo: $(DONE)/native ## See real graphs answer real requests over gRPC and REST
+	@echo "==> demo: training the models, then running three graphs (about a minute)"
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(DONE)/native $(DONE)/dev ## Run the tests; ARGS="tests/graph -k router" chooses
+	@echo "==> test: running pytest (a few minutes)"
+	@$(BIN)/pytest $(ARGS)
+
+check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cython sources and generated code
+	@$(MAKE) --no-print-directory -k lint format types imports cython generated
+	@echo "==> check: all passed"
+
+bench: $(DONE)/native $(DONE)/dev ## Measure against baselines; ARGS="list" shows what, ARGS="full" is all
+	@echo "==> bench: measuring (three minutes; whatever else runs here spoils it)"
+	@$(BIN)/python -m bench $(ARGS)
+
+wheel: $(DONE)/packages $(DONE)/wheel-tools ## Build a wheel with nghttp2 inside, and prove it on a bare system
+	@echo "==> wheel: building (about half a minute)"
+	@rm -rf build/wheel wheelhouse
+	@$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@echo "==> wheel: bundling nghttp2"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir wheelhouse build/wheel/millrace-*.whl
+	@echo "==> wheel: proving it in a root file system without compiler and nghttp2 (a minute, the first time two)"
+	@$(BIN)/python tests/wheel/prove.py wheelhouse/millrace-*.whl
+
+clean: ## Remove everything that was made here: .venv, build, caches
+	rm -rf $(VENV) build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f _native/*.c _native/*.html executor/_native/*.so
+
+# --- the parts of check
+
+lint: ; @echo "==> check: ruff" && $(BIN)/ruff check --quiet --output-format concise .
+format: ; @echo "==> check: formatting" && $(BIN)/ruff format --check --quiet --output-format concise .
+types: ; @echo "==> check: mypy strict (half a minute at first)" && $(BIN)/mypy
+imports: ; @echo "==> check: import contracts" && $(BIN)/lint-imports
+cython: ; @echo "==> check: cython-lint" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint _native
+generated: ; @echo "==> check: generated code" && $(BIN)/python proto/generate.py --check
+
+# --- set-up, redone when what it depends on has changed
+
+$(DONE)/system: .ci/system
+	@.ci/system $(PYTHON)
+	@mkdir -p $(@D) && touch $@
+
+$(DONE)/packages: pyproject.toml | $(DONE)/system
+	@echo "==> setup: installing Python packages into $(VENV) (a minute or two, from the network or pip's cache)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/pip install --quiet --group build --group demo
+	@touch $@
+
+$(DONE)/dev: pyproject.toml | $(DONE)/packages
+	@echo "==> setup: installing the tools for tests and checks (about half a minute)"
+	@$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+$(DONE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* proto/*.proto)
+	@echo "==> setup: compiling the native modules that changed (up to a minute or two)"
+	@$(BIN)/pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+$(DONE)/wheel-tools: .ci/system pyproject.toml | $(DONE)/packages
+	@$(BIN)/pip install --quiet --group wheel
+	@.ci/system $(PYTHON) $$([ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo debootstrap)
+	@touch $@

@@ -1,0 +1,147 @@
+"""Owns the proof that a wheel works on a bare system: no compiler, no nghttp2, no network.
+
+Must not test what millrace does: `inside.py`, which runs in there, shows that it starts and answers.
+
+Usage: prove.py WHEEL
+Makes a minimal Debian root file system with debootstrap (kept in the user's cache folder), installs the wheel in it
+from files alone, and runs `inside.py` there by chroot. Where debootstrap cannot run, an empty virtual environment of
+this machine stands in and the last line says so; with CI set in the environment that counts as a failure.
+"""
+
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}  # the Debian release whose own Python is this one
+PACKAGES = "python3,python3-venv"
+FORBIDDEN = ("usr/bin/*cc", "usr/bin/*gcc*", "usr/bin/*clang*", "usr/lib/**/libnghttp2*")
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/proof", "LANG": "C.UTF-8", "TMPDIR": "/proof"}
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"wheel: {text}", flush=True)
+
+
+def cache_folder() -> pathlib.Path:
+    """Where the root file system is kept, outside the tree."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace"
+
+
+def obstacle() -> str | None:
+    """Why debootstrap cannot run here, if it cannot."""
+    if platform.system() != "Linux":
+        return "this is not Linux"
+    if os.geteuid() != 0:
+        return "debootstrap and chroot need root"
+    if sys.version_info[:2] not in SUITES:
+        return f"no Debian release has Python {sys.version_info[0]}.{sys.version_info[1]} as its own"
+    if not shutil.which("debootstrap"):
+        return "debootstrap is not installed"
+    return None
+
+
+def check_contents(wheel: pathlib.Path) -> None:
+    """The wheel holds the package, the bundled library and metadata; no sources, nothing else at the top."""
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if not name.endswith("/")]
+    strange = [
+        name for name in names if not re.match(r"executor/|millrace\.libs/libnghttp2|millrace-[^/]+\.dist-info/", name)
+    ]
+    strange += [name for name in names if re.search(r"\.(c|cpp|h|pyx|pxd|pyc)$", name) or "/probe_" in name]
+    if strange:
+        sys.exit(f"wheel: {wheel.name} holds what it should not: {', '.join(strange)}")
+
+
+def root_file_system() -> pathlib.Path:
+    """A minimal Debian with its own Python; made on first use."""
+    suite = SUITES[sys.version_info[:2]]
+    root = cache_folder() / f"{suite}-{platform.machine()}"
+    if not root.exists():
+        say(f"making a minimal Debian {suite} in {root} (once, about a minute)")
+        root.parent.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix="debootstrap-", dir=root.parent))
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(scratch)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            shutil.rmtree(scratch)
+            sys.exit(f"wheel: debootstrap failed with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        scratch.chmod(0o755)
+        scratch.rename(root)
+    found = sorted(str(path.relative_to(root)) for pattern in FORBIDDEN for path in root.glob(pattern))
+    if found:
+        sys.exit(f"wheel: {root} is not bare, it has {', '.join(found)}; remove that folder and run again")
+    return root
+
+
+def prepare(folder: pathlib.Path, wheel: pathlib.Path) -> None:
+    """Put into `folder` all that the proof needs: the wheel, the wheels it depends on, the script that runs inside."""
+    say("collecting the wheels that it depends on")
+    wheels = folder / "wheels"
+    wheels.mkdir(parents=True)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    subprocess.run([*pip, "--dest", str(wheels), str(wheel)], check=True)
+    shutil.copy(HERE / "inside.py", folder)
+
+
+def install_and_run(folder: str, python: str, prefix: list[str], environment: dict[str, str]) -> None:
+    """Install the wheel from files alone into a fresh environment, and run `inside.py` with it."""
+    bin_folder = f"{folder}/venv/bin"
+    steps = [
+        [python, "-m", "venv", f"{folder}/venv"],
+        [f"{bin_folder}/pip", "install", "--quiet", "--no-index", "--find-links", f"{folder}/wheels", "millrace"],
+        [f"{bin_folder}/python", "-P", f"{folder}/inside.py"],
+    ]
+    environment = environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    for step in steps:
+        done = subprocess.run([*prefix, *step], env=environment, timeout=300)
+        if done.returncode:
+            sys.exit(f"wheel: `{' '.join(step)}` failed with {done.returncode}")
+
+
+def prove_bare(wheel: pathlib.Path) -> None:
+    """The proof proper."""
+    root = root_file_system()
+    folder = root / "proof"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        prepare(folder, wheel)
+        say("installing and running it in there")
+        install_and_run("/proof", "/usr/bin/python3", ["chroot", str(root)], ENVIRONMENT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prove_here(wheel: pathlib.Path) -> None:
+    """The weaker one: this machine's own libraries could hide that one is missing from the wheel."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        prepare(folder, wheel)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        install_and_run(scratch, sys.executable, [], environment)
+
+
+def main() -> None:
+    """Run the command."""
+    wheel = pathlib.Path(sys.argv[1]).resolve(strict=True)
+    check_contents(wheel)
+    reason = obstacle()
+    if reason is None:
+        prove_bare(wheel)
+        say(f"{wheel.name} works in a root file system without compiler and nghttp2")
+        return
+    prove_here(wheel)
+    verdict = f"{wheel.name} works in an empty virtual environment; NOT proved on a bare system: {reason}"
+    if os.environ.get("CI"):
+        sys.exit(f"wheel: {verdict}")
+    say(verdict)
+
+
+if __name__ == "__main__":
+    main()
