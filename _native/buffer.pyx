@@ -5,7 +5,7 @@ steady load neither faults pages in anew nor fragments the heap; what a shelf ma
 """
 
 from cpython.buffer cimport PyBuffer_FillInfo
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 

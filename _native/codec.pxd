@@ -30,7 +30,9 @@ ctypedef struct codec_t:
     # The children's answers as one list message (form FORM_LIST), by reference.
     message_t *(*make_list)(message_t **items, int count, failure_t *failure) noexcept nogil
     # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing.
-    int (*feedback_routes)(message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure) noexcept nogil
+    int (*feedback_routes)(
+        message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure
+    ) noexcept nogil
     # The same message in the encoding `encoding`.
     message_t *(*transcode)(message_t *message, int encoding, failure_t *failure) noexcept nogil
 

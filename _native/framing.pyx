@@ -122,6 +122,8 @@ cdef void reader_clear(reader_t *reader) noexcept nogil:
 
 cdef int queue_push(queue_t *queue, message_t *message) noexcept nogil:
     cdef outgoing_t *out = &queue.spare
+    if message.size > <size_t>0xFFFFFFFF:    # more than the length prefix can say
+        return -1
     if out.message != NULL:
         out = <outgoing_t *>malloc(sizeof(outgoing_t))
         if out == NULL:

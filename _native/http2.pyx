@@ -438,7 +438,9 @@ cdef inline bint is_volatile(const nv_t *field) noexcept nogil:
     # Values that differ from call to call would only push the useful ones out of the peer's header table.
     if field.name_size == 12:
         return memcmp(field.name, b"grpc-timeout", 12) == 0 or memcmp(field.name, b"grpc-message", 12) == 0
-    return field.name_size == 11 and memcmp(field.name, b"traceparent", 11) == 0
+    if field.name_size != 11:
+        return False
+    return memcmp(field.name, b"traceparent", 11) == 0 or memcmp(field.name, b"seldon-puid", 11) == 0
 
 
 cdef void convert(nghttp2_nv *target, const nv_t *fields, int count) noexcept nogil:

@@ -164,9 +164,9 @@ def error_status(error: errors.Error) -> int:
     """The executor's HTTP status for `error`: Seldon's knows but 500 for what went wrong behind it, deadlines and
     unknown nodes included; what a node answered itself is passed on.
     """
-    if error.body is None and error.status in (Status.DEADLINE_EXCEEDED, Status.NOT_FOUND):
-        return 500
-    return error.http_status
+    unknown = isinstance(error, errors.RequestError) and error.status is Status.NOT_FOUND
+    late = isinstance(error, errors.DeadlineError) and error.body is None
+    return 500 if unknown or late else error.http_status
 
 
 def error_body(error: errors.Error) -> bytes:

@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from executor import errors
 from executor._native import exits, flow, front, program, seldon, seldon_json, transport
 from executor._native import message as native
 from executor.graph import plan as plans
 from executor.graph.spec import Node, NodeType, Parameter, Predictor
+from executor.status import Status
 from executor.types import Encoding, Form, Method, Mode, Walk
 
 CODECS = (seldon, seldon_json)
@@ -50,8 +52,18 @@ def text(message: native.Message) -> str:
 
 def answer(value: str, like: native.Message) -> native.Message:
     """A strData message in the encoding of `like`."""
-    codec = seldon if like.encoding == Encoding.SELDON_PROTO else seldon_json
-    return codec.build("strData", value)
+    if like.encoding == Encoding.SELDON_PROTO:
+        return seldon.build("strData", value)
+    return seldon_json.build("strData", value)
+
+
+def failing(status: Status = Status.FAILED_PRECONDITION) -> dict[Method, tuple[Mode, Any]]:
+    """Handlers that raise an error of that status."""
+
+    def handle(message: native.Message, context: exits.Context) -> native.Message:
+        raise errors.ComponentError(f"{context.node} says no", status=status)
+
+    return dict.fromkeys(Method, (Mode.QUICK, handle))
 
 
 class Recorder:
@@ -64,15 +76,16 @@ class Recorder:
 
     def handlers(self, mode: Mode = Mode.QUICK) -> dict[Method, tuple[Mode, Callable[..., Any]]]:
         """One handler for every method."""
-        return {method: (mode, self._async if mode is Mode.ASYNC else self._handle) for method in Method}
+        return dict.fromkeys(Method, (mode, self._async if mode is Mode.ASYNC else self._handle))
 
     def _handle(self, message: native.Message, context: exits.Context) -> native.Message:
         method = Method(context.method)
         said = f"{self.name}.{method.name.lower()}({text(message)})"
         self.calls.append(said)
         if method is Method.ROUTE:
-            codec = seldon if message.encoding == Encoding.SELDON_PROTO else seldon_json
-            return codec.build("ndarray", [[self.route]])
+            if message.encoding == Encoding.SELDON_PROTO:
+                return seldon.build("ndarray", [[self.route]])
+            return seldon_json.build("ndarray", [[self.route]])
         return answer(said, message)
 
     async def _async(self, message: native.Message, context: exits.Context) -> native.Message:

@@ -4,9 +4,11 @@ Must not know gRPC beyond its five-byte prefix.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import h2.config
 import h2.connection
@@ -15,6 +17,8 @@ import h2.settings
 
 Field = tuple[str, str]
 TIMEOUT_S = 10.0
+FRAME = 16_384
+"""What a peer takes in one frame unless it says otherwise."""
 
 
 def frame(data: bytes, compressed: int = 0) -> bytes:
@@ -81,6 +85,8 @@ class Peer:
         self.h2 = h2.connection.H2Connection(config)
         self.streams: dict[int, Stream] = {}
         self.goaways: list[h2.events.ConnectionTerminated] = []
+        self.settled = False
+        """Whether the other side's settings have come."""
         self.closed = False
         self._changed = asyncio.Event()
         self._seen = 0
@@ -89,7 +95,8 @@ class Peer:
     def start(self, settings: dict[h2.settings.SettingCodes, int] | None = None) -> None:
         """Says hello and begins to read."""
         if settings:
-            self.h2.local_settings.update(settings)
+            client = self.h2.config.client_side
+            self.h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(1 << 24)
         self.flush()
@@ -106,7 +113,8 @@ class Peer:
                 self.flush()
                 self._tell()
         except (ConnectionError, h2.exceptions.ProtocolError):
-            pass
+            self.flush()
+        self.writer.close()
         self.closed = True
         self._tell()
 
@@ -117,7 +125,7 @@ class Peer:
     def _take(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.ConnectionTerminated):
             self.goaways.append(event)
-            return
+        self.settled = self.settled or isinstance(event, h2.events.RemoteSettingsChanged)
         number = getattr(event, "stream_id", None)
         if not number:
             return
@@ -145,10 +153,19 @@ class Peer:
         number = self.h2.get_next_available_stream_id()
         stream = self.streams[number] = Stream(number)
         self.h2.send_headers(number, list(headers), end_stream=end and not chunks)
-        for index, chunk in enumerate(chunks):
-            self.h2.send_data(number, chunk, end_stream=end and index == len(chunks) - 1)
+        self._send(number, chunks, end)
         self.flush()
         return stream
+
+    def send(self, stream: Stream, data: bytes, end: bool = False) -> None:
+        """More data on a stream."""
+        self._send(stream.id, (data,), end)
+        self.flush()
+
+    def _send(self, number: int, chunks: Iterable[bytes], end: bool) -> None:
+        pieces = [chunk[at : at + FRAME] for chunk in chunks for at in range(0, len(chunk) or 1, FRAME)]
+        for index, piece in enumerate(pieces):
+            self.h2.send_data(number, piece, end_stream=end and index == len(pieces) - 1)
 
     async def ask(self, headers: Iterable[Field], *chunks: bytes) -> Stream:
         """Client: one whole exchange."""
@@ -164,7 +181,11 @@ class Peer:
         return self.streams[number]
 
     def answer(
-        self, stream: Stream, *chunks: bytes, headers: Iterable[Field] | None = None, trailers: Iterable[Field] | None = None
+        self,
+        stream: Stream,
+        *chunks: bytes,
+        headers: Iterable[Field] | None = None,
+        trailers: Iterable[Field] | None = None,
     ) -> None:
         """Server: response headers, data, and trailers; None is gRPC's own."""
         if headers is None:
@@ -173,8 +194,7 @@ class Peer:
             trailers = [("grpc-status", "0")]
         trailers = list(trailers)
         self.h2.send_headers(stream.id, list(headers))
-        for index, chunk in enumerate(chunks):
-            self.h2.send_data(stream.id, chunk, end_stream=not trailers and index == len(chunks) - 1)
+        self._send(stream.id, chunks, not trailers)
         if trailers:
             self.h2.send_headers(stream.id, trailers, end_stream=True)
         elif not chunks:
@@ -190,6 +210,10 @@ class Peer:
         self.h2.reset_stream(stream.id, code)
         self.flush()
 
+    def pause(self) -> None:
+        """Reads no more; what comes stays with the kernel."""
+        cast(asyncio.Transport, self.writer.transport).pause_reading()
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -203,6 +227,7 @@ async def connected(port: int) -> AsyncIterator[Peer]:
     peer = Peer(*await asyncio.open_connection("127.0.0.1", port), client=True)
     peer.start()
     try:
+        await peer.wait(lambda: peer.settled)
         yield peer
     finally:
         await peer.close()
@@ -212,25 +237,36 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(
-    script: Script, settings: dict[h2.settings.SettingCodes, int] | None = None
-) -> AsyncIterator[str]:
+async def scripted(script: Script, settings: dict[h2.settings.SettingCodes, int] | None = None) -> AsyncIterator[str]:
     """A server whose connections each run `script`: where it listens."""
-    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer, client=False)
         peer.start(settings)
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
         try:
             await script(peer)
             await peer.wait(lambda: peer.closed, 60)
-        except asyncio.CancelledError:
-            pass
         finally:
             await peer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening(serve) as target:
+        yield target
+
+
+@asynccontextmanager
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A TCP server that does with each connection what `serve` does: where it listens."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            await serve(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from executor._pb import seldon_pb2 as pb
 from executor.types import Form
 
-CLASSES = {Form.MESSAGE: pb.SeldonMessage, Form.LIST: pb.SeldonMessageList, Form.FEEDBACK: pb.Feedback}
+CLASSES: dict[Form, Any] = {Form.MESSAGE: pb.SeldonMessage, Form.LIST: pb.SeldonMessageList, Form.FEEDBACK: pb.Feedback}
 
 texts = st.text(max_size=12)
 reals = st.floats(allow_nan=False, allow_infinity=False)

@@ -1,0 +1,16 @@
+# Owns client channels: the HTTP/2 connections to one endpoint and the calls on them.
+# Must not know how addresses are found or connections made (executor/rpc/channels.py), nor how a plan is walked.
+
+from executor._native.codec cimport name_t
+from executor._native.endpoint cimport Endpoint
+from executor._native.exchange cimport channel_t
+from executor._native.transport cimport Reactor
+
+cdef class Channel(Endpoint):
+    cdef channel_t channel
+    cdef Reactor reactor
+    cdef list keep
+    cdef readonly str target
+    cdef public object on_wanted     # called when calls wait and there is no connection with room
+    cdef int name(self, name_t *name, str text) except -1
+    cdef public object on_lost       # called when a connection is gone: the reason, and whether it was ever ready

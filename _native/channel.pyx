@@ -1,0 +1,579 @@
+"""Owns client channels: the HTTP/2 connections to one endpoint and the calls on them.
+
+Must not know how addresses are found or connections made (`executor.rpc.channels`), nor how a plan is walked.
+
+A call takes the connection with the fewest streams. When none has room it waits, in a bounded queue and under its
+deadline, and Python is asked for a connection. When connecting fails, those that wait fail with the reason.
+"""
+
+cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int32_t, uint32_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from executor._native.buffer cimport buffer_t, buffer_unref
+from executor._native.codec cimport name_t
+from executor._native.endpoint cimport (
+    Endpoint, call_t, endpoint_ops_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t,
+    error_to_exception, metadata_of, metadata_t, metadata_unref,
+)
+from executor._native.exchange cimport (
+    channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, link_t,
+)
+from executor._native.grpcwire cimport (
+    TIMEOUT_TEXT, error_of_http, error_of_trailers, inflate, is_reserved, put, timeout_print,
+)
+from executor._native.headers cimport fields_size
+from executor._native.http2 cimport (
+    H2_CANCEL, H2_REFUSED_STREAM, MAX_FIELDS_SENT, headers_get, nv_t, session_new, session_ops_t, session_request,
+    session_room, session_t, stream_reset, stream_t,
+)
+from executor._native.message cimport Message, message_t, message_unref, message_wrap
+from executor._native.transport cimport (
+    Reactor, conn_close, conn_t, conn_touch, connection_open, reactor_add_work, reactor_drop_work, timer_arm,
+    timer_disarm, timer_t, work_t,
+)
+from executor._native.types cimport (
+    STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
+)
+
+cdef enum:
+    RESETS_AT_ONCE = 800
+    RESETS_PER_S = 800
+    PATIENCE_S = 5               # from a connection's beginning until the peer's SETTINGS
+    FIELDS_MAX = 128             # headers of one call, ours included; a request's own were bounded when it came
+
+
+# --- exchanges ----------------------------------------------------------------------------------
+
+cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
+    cdef channel_t *channel = exchange.channel
+    cdef char[100] text
+    if channel.closed:
+        conclude(exchange, error_here(channel, STATUS_UNAVAILABLE, b"the channel is closed"))
+        return
+    if channel.waiting >= channel.waiting_max:
+        snprintf(text, sizeof(text), b"%ld calls wait for a connection already, which is the limit", channel.waiting)
+        conclude(exchange, error_here(channel, STATUS_RESOURCE_EXHAUSTED, text))
+        return
+    exchange.waiting = True
+    exchange.next = NULL
+    exchange.previous = channel.last
+    if channel.last == NULL:
+        channel.first = exchange
+    else:
+        channel.last.next = exchange
+    channel.last = exchange
+    channel.waiting += 1
+    reactor_add_work(channel.reactor, &channel.wanted)
+
+
+cdef void leave_queue(exchange_t *exchange) noexcept nogil:
+    cdef channel_t *channel = exchange.channel
+    if exchange.previous == NULL:
+        channel.first = exchange.next
+    else:
+        exchange.previous.next = exchange.next
+    if exchange.next == NULL:
+        channel.last = exchange.previous
+    else:
+        exchange.next.previous = exchange.previous
+    exchange.waiting = False
+    channel.waiting -= 1
+
+
+cdef inline bint is_ready(const link_t *link) noexcept nogil:
+    return link.settled and not link.leaving and not link.conn.closing
+
+
+cdef link_t *link_with_room(channel_t *channel) noexcept nogil:
+    cdef link_t *best = NULL
+    cdef link_t *link = channel.links
+    while link != NULL:
+        if is_ready(link) and session_room(link.conn.session) > 0:
+            if best == NULL or link.conn.session.stream_count < best.conn.session.stream_count:
+                best = link
+        link = link.next
+    return best
+
+
+# The headers of a call; `timeout` is where the text of its time goes. Returns how many there are.
+cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nogil:
+    cdef channel_t *channel = exchange.channel
+    cdef int count = 8
+    cdef int index
+    put(&fields[0], b":method", 7, b"POST", 4)
+    put(&fields[1], b":scheme", 7, b"http", 4)
+    put(&fields[2], b":path", 5, exchange.path.data, exchange.path.size)
+    put(&fields[3], b":authority", 10, channel.authority.data, channel.authority.size)
+    put(&fields[4], b"te", 2, b"trailers", 8)
+    put(&fields[5], b"content-type", 12, b"application/grpc", 16)
+    put(&fields[6], b"user-agent", 10, channel.user_agent.data, channel.user_agent.size)
+    put(&fields[7], b"grpc-accept-encoding", 20, b"gzip,identity", 13)
+    if exchange.deadline > 0:
+        put(
+            &fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout)
+        )
+        count += 1
+    if exchange.metadata != NULL:
+        for index in range(min(exchange.metadata.count, FIELDS_MAX - count)):
+            # A REST front passes on headers that mean something else to gRPC.
+            if not is_reserved(exchange.metadata.fields[index].name, exchange.metadata.fields[index].name_size):
+                fields[count] = exchange.metadata.fields[index]
+                count += 1
+    return count
+
+
+# On a connection that has room. A call that cannot be sent at all ends here: it must not stand in the others' way.
+cdef void send(exchange_t *exchange, link_t *link) noexcept nogil:
+    cdef nv_t[FIELDS_MAX] fields
+    cdef char[TIMEOUT_TEXT] timeout
+    cdef char[100] text
+    cdef int count = head_of(exchange, fields, timeout)
+    cdef size_t size = fields_size(fields, count)
+    if size > MAX_FIELDS_SENT:
+        snprintf(text, sizeof(text), b"headers of %zu bytes: at most %d can be sent", size, <int>MAX_FIELDS_SENT)
+        conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, text))
+        return
+    exchange.stream = session_request(link.conn.session, fields, count, exchange.message, False, exchange)
+    if exchange.stream == NULL:
+        conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, b"out of memory"))
+        return
+    exchange.link = link
+    exchange.channel.active += 1
+    conn_touch(link.conn)
+
+
+# Sends what waits, oldest first, as long as there is room.
+cdef void send_waiting(channel_t *channel) noexcept nogil:
+    cdef exchange_t *exchange
+    cdef link_t *link
+    while channel.first != NULL:
+        link = link_with_room(channel)
+        if link == NULL:
+            reactor_add_work(channel.reactor, &channel.wanted)
+            return
+        exchange = channel.first
+        leave_queue(exchange)
+        send(exchange, link)
+
+
+cdef void exchange_start(exchange_t *exchange) noexcept nogil:
+    # Those that wait already come first.
+    cdef link_t *link = link_with_room(exchange.channel) if exchange.channel.first == NULL else NULL
+    cdef char[120] text
+    if exchange.message.size > exchange.channel.limits.max_message:
+        snprintf(
+            text, sizeof(text), b"message of %zu bytes is larger than the limit of %zu bytes", exchange.message.size,
+            exchange.channel.limits.max_message,
+        )
+        conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, text))
+    elif link != NULL:
+        send(exchange, link)
+    else:
+        wait_for_room(exchange)
+
+
+cdef void exchange_cancel(exchange_t *exchange) noexcept nogil:
+    if exchange.waiting:
+        leave_queue(exchange)
+        exchange_free(exchange)
+        return
+    exchange.done = dropped
+    if may_reset(exchange.link):
+        stream_reset(exchange.stream, H2_CANCEL)
+        conn_touch(exchange.link.conn)
+
+
+# Servers end a connection that resets too many streams, and with it the calls of everybody who shares it. Above the
+# rate that ours and nghttp2's take, the answer of a cancelled call is let come, and dropped.
+cdef bint may_reset(link_t *link) noexcept nogil:
+    cdef double now = link.channel.reactor.now
+    link.resets = max(0.0, link.resets - (now - link.reset_at) * RESETS_PER_S) + 1
+    link.reset_at = now
+    if link.resets <= RESETS_AT_ONCE:
+        return True
+    link.resets -= 1
+    return False
+
+
+# --- what the sessions report -------------------------------------------------------------------
+
+cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>stream.user
+    if exchange != NULL and exchange.error == NULL:
+        exchange.error = error_of_http(&stream.headers)
+        # Nobody reads the page that a server which does not speak gRPC may go on to send.
+        if exchange.error != NULL and not stream.ended:
+            stream_reset(stream, H2_CANCEL)
+
+
+cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint compressed) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>stream.user
+    cdef failure_t failure
+    cdef const char *encoding
+    cdef size_t size = 0
+    if exchange == NULL or exchange.error != NULL:
+        buffer_unref(body)
+        return
+    if exchange.body != NULL:
+        buffer_unref(body)
+        exchange.error = error_here(exchange.channel, STATUS_INTERNAL, b"answered more than one message")
+        stream_reset(stream, H2_CANCEL)      # it may go on for ever
+        return
+    if compressed:
+        failure_clear(&failure)
+        encoding = headers_get(&stream.headers, b"grpc-encoding", 13, &size)
+        body = inflate(body, encoding, size, session.limits.max_message, &failure)
+        if body == NULL:
+            exchange.error = error_of_failure(&failure, NULL, 0)
+            stream_reset(stream, H2_CANCEL)
+            return
+    exchange.body = body
+
+
+cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>stream.user
+    if exchange != NULL and exchange.error == NULL:
+        # Trailers-only answers carry the status in their one header block.
+        exchange.error = error_of_trailers(&stream.trailers if stream.trailers.count > 0 else &stream.headers)
+
+
+cdef void on_refused(session_t *session, stream_t *stream, int status, const char *text) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>stream.user
+    if exchange != NULL and exchange.error == NULL:
+        exchange.error = error_here(exchange.channel, status, text)
+    stream_reset(stream, H2_CANCEL)
+
+
+cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>stream.user
+    cdef channel_t *channel
+    cdef error_t *error
+    cdef bint again = False
+    if exchange == NULL:
+        return
+    channel = exchange.channel
+    channel.active -= 1
+    exchange.stream = NULL
+    error = exchange.error
+    exchange.error = NULL
+    # An answer that had come whole counts, whatever became of the stream after it.
+    if error == NULL and not stream.ended:
+        # The peer says that it did nothing with it.
+        again = code == H2_REFUSED_STREAM and not exchange.again and exchange.done != dropped and not channel.closed
+        if not again:
+            error = error_of_reset(exchange, code)
+    if again:
+        exchange.again = True
+        exchange_start(exchange)
+    else:
+        conclude(exchange, error)
+    if channel.first != NULL:
+        send_waiting(channel)
+
+
+cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) noexcept nogil:
+    cdef link_t *link = <link_t *>session.user
+    link.leaving = True
+
+
+cdef void on_settings(session_t *session) noexcept nogil:
+    cdef link_t *link = <link_t *>session.user
+    link.settled = True
+    timer_disarm(link.channel.reactor, &link.patience)
+    send_waiting(link.channel)
+
+
+cdef void on_patience(timer_t *timer, double now) noexcept nogil:
+    conn_close((<link_t *>timer.owner).conn, b"the peer does not speak HTTP/2: no settings came", True)
+
+
+cdef void on_pong(session_t *session) noexcept nogil:
+    pass
+
+
+cdef void on_lost(conn_t *conn) noexcept nogil:
+    cdef link_t *link = <link_t *>conn.user
+    cdef channel_t *channel = link.channel
+    cdef link_t **place = &channel.links
+    while place[0] != NULL and place[0] != link:
+        place = &place[0].next
+    if place[0] != NULL:
+        place[0] = link.next
+    timer_disarm(channel.reactor, &link.patience)
+    tell_lost(channel, conn, link.settled)
+    free(link)
+    if channel.first != NULL and not channel.closed:
+        reactor_add_work(channel.reactor, &channel.wanted)
+
+
+cdef void tell_lost(channel_t *channel, conn_t *conn, bint was_ready) noexcept with gil:
+    cdef Channel face = <Channel>channel.face
+    if face.on_lost is not None:
+        face.on_lost((<bytes>conn.reason).decode("utf-8", "replace"), was_ready)
+
+
+cdef void ask_for_connection(work_t *work) noexcept:
+    cdef Channel face = <Channel>work.owner
+    cdef link_t *link = face.channel.links
+    while link != NULL:
+        if not link.settled and not link.conn.closing:
+            return               # a connection is about to be ready
+        link = link.next
+    if face.channel.first != NULL and face.on_wanted is not None:
+        face.on_wanted()
+
+
+cdef session_ops_t SESSION_OPS
+SESSION_OPS.on_headers = on_headers
+SESSION_OPS.on_message = on_message
+SESSION_OPS.on_end = on_end
+SESSION_OPS.on_refused = on_refused
+SESSION_OPS.on_close = on_close
+SESSION_OPS.on_goaway = on_goaway
+SESSION_OPS.on_settings = on_settings
+SESSION_OPS.on_pong = on_pong
+
+
+# --- as a plan's endpoint -----------------------------------------------------------------------
+
+cdef void endpoint_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
+    cdef channel_t *channel = <channel_t *>endpoint.impl
+    cdef exchange_t *exchange
+    if channel.paths[call.method].size == 0:
+        call.complete(call, NULL, error_at(
+            STATUS_UNIMPLEMENTED, call.node, call.node_size, b"its protocol has no RPC for this method"
+        ))
+        return
+    exchange = exchange_new(channel, call.message, call.metadata)
+    if exchange == NULL:
+        call.complete(call, NULL, error_new(STATUS_RESOURCE_EXHAUSTED, b"out of memory", 13))
+        return
+    exchange.path = channel.paths[call.method]
+    exchange.deadline = call.deadline
+    exchange.owner = call
+    exchange.done = call_done
+    call.token = exchange
+    exchange_start(exchange)
+
+
+cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
+    exchange_cancel(<exchange_t *>call.token)
+
+
+cdef void call_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
+    cdef call_t *call = <call_t *>exchange.owner
+    call.complete(call, answer, error)
+
+
+cdef endpoint_ops_t OPS
+OPS.start = endpoint_start
+OPS.cancel = endpoint_cancel
+
+
+# --- the Python face ----------------------------------------------------------------------------
+
+cdef class Ticket:
+    """A call made from Python: `future` gets the answer or the error; `cancel()` ends it early."""
+
+    cdef exchange_t *exchange
+    cdef Channel channel
+    cdef readonly object future
+    cdef message_t *answer
+    cdef error_t *error
+    cdef work_t work
+    cdef bytes path
+
+    def __dealloc__(self):
+        message_unref(self.answer)
+        error_free(self.error)
+
+    def cancel(self):
+        """Resets the call on the wire, if it is still under way."""
+        if self.exchange != NULL:
+            self.channel.reactor.enter()
+            exchange_cancel(self.exchange)
+            self.exchange = NULL
+            self.channel.reactor.settle()
+            Py_DECREF(self)      # the reference that the exchange held
+
+
+cdef void ticket_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
+    ticket_fill(exchange, answer, error)
+
+
+cdef void ticket_fill(exchange_t *exchange, message_t *answer, error_t *error) noexcept with gil:
+    cdef Ticket ticket = <Ticket>exchange.owner
+    ticket.exchange = NULL
+    ticket.answer = answer
+    ticket.error = error
+    reactor_add_work(exchange.channel.reactor, &ticket.work)
+
+
+cdef void ticket_deliver(work_t *work) noexcept:
+    cdef Ticket ticket = <Ticket>work.owner
+    cdef message_t *answer = ticket.answer
+    cdef error_t *error = ticket.error
+    ticket.answer = NULL
+    ticket.error = NULL
+    if ticket.future.done():
+        message_unref(answer)
+        error_free(error)
+    elif error != NULL:
+        ticket.future.set_exception(error_to_exception(error))
+    else:
+        ticket.future.set_result(message_wrap(answer))
+    Py_DECREF(ticket)
+
+
+# Work that is queued refers to it; the collector must not clear it first.
+@cython.no_gc_clear
+cdef class Channel(Endpoint):
+    """The connections to one endpoint, and the calls on them.
+
+    `Channel(reactor, target, authority, paths, encoding=0, max_message=…, waiting_max=…)`: `target` is for messages,
+    `paths` maps `executor.types.Method` to the RPC that asks a node for it. Connections come in by `attach`;
+    `on_wanted` is called when calls wait for one.
+    """
+
+    def __init__(
+        self, Reactor reactor, str target, str authority, paths, *, int encoding=0, size_t max_message=64 << 20,
+        size_t max_header=16 << 10, long waiting_max=10_000, str user_agent="millrace",
+    ):
+        memset(&self.channel, 0, sizeof(channel_t))
+        self.reactor = reactor
+        self.target = target
+        self.keep = []
+        self.name(&self.channel.target, target)
+        self.name(&self.channel.authority, authority)
+        self.name(&self.channel.user_agent, user_agent)
+        for method, path in paths.items():
+            self.name(&self.channel.paths[int(method)], path)
+        self.channel.reactor = &reactor.raw
+        self.channel.face = <void *>self
+        self.channel.encoding = encoding
+        self.channel.waiting_max = waiting_max
+        self.channel.limits.max_streams = 0
+        self.channel.limits.max_header_bytes = max_header
+        self.channel.limits.max_message = max_message
+        self.channel.limits.stream_window = 4 << 20
+        self.channel.limits.connection_window = 16 << 20
+        self.channel.wanted.run = ask_for_connection
+        self.channel.wanted.owner = <void *>self
+        self.raw.ops = &OPS
+        self.raw.impl = &self.channel
+        self.raw.encoding = encoding
+
+    cdef int name(self, name_t *name, str text) except -1:
+        cdef bytes data = text.encode()
+        self.keep.append(data)
+        name.data = data
+        name.size = len(data)
+        return 0
+
+    def __dealloc__(self):
+        if self.reactor is not None:
+            reactor_drop_work(&self.reactor.raw, &self.channel.wanted)
+
+    def attach(self, int fd):
+        """Takes over a connected, non-blocking socket's file descriptor."""
+        cdef link_t *link = <link_t *>calloc(1, sizeof(link_t))
+        cdef session_t *session
+        if link == NULL:
+            raise MemoryError()
+        session = session_new(False, &SESSION_OPS, &self.channel.limits, link)
+        if session == NULL:
+            free(link)
+            raise MemoryError()
+        self.reactor.enter()
+        link.channel = &self.channel
+        link.conn = &connection_open(self.reactor, fd, session, link, on_lost, self).raw
+        link.next = self.channel.links
+        link.patience.fire = on_patience
+        link.patience.owner = link
+        timer_arm(&self.reactor.raw, &link.patience, self.reactor.raw.now + PATIENCE_S)
+        self.channel.links = link
+        self.reactor.settle()
+
+    def refuse(self, str reason):
+        """No connection could be made: all calls that wait for one fail with UNAVAILABLE and this reason."""
+        cdef bytes text = reason.encode()
+        cdef const char *raw = text
+        cdef exchange_t *exchange
+        # Only those that wait now: what is tried again meanwhile waits for the next attempt.
+        cdef long count = self.channel.waiting
+        self.reactor.enter()
+        with nogil:
+            while count > 0 and self.channel.first != NULL:
+                exchange = self.channel.first
+                leave_queue(exchange)
+                conclude(exchange, error_here(&self.channel, STATUS_UNAVAILABLE, raw))
+                count -= 1
+        self.reactor.settle()
+
+    def call(self, str path, Message message, headers=(), double deadline=0):
+        """Starts a unary RPC; returns a Ticket. `deadline` is in seconds of `time.monotonic()`, 0 means none."""
+        cdef Ticket ticket = Ticket.__new__(Ticket)
+        cdef metadata_t *metadata = metadata_of(headers)
+        ticket.channel = self
+        ticket.path = path.encode()
+        ticket.future = self.reactor.loop.create_future()
+        ticket.work.run = ticket_deliver
+        ticket.work.owner = <void *>ticket
+        ticket.exchange = exchange_new(&self.channel, message.raw, metadata)
+        metadata_unref(metadata)
+        if ticket.exchange == NULL:
+            raise MemoryError()
+        ticket.exchange.path.data = ticket.path
+        ticket.exchange.path.size = len(ticket.path)
+        ticket.exchange.deadline = deadline
+        ticket.exchange.owner = <void *>ticket
+        ticket.exchange.done = ticket_done
+        Py_INCREF(ticket)        # given back when the answer is delivered, or by cancel()
+        self.reactor.enter()
+        with nogil:
+            exchange_start(ticket.exchange)
+        self.reactor.settle()
+        return ticket
+
+    def close(self):
+        """Closes every connection; calls in flight fail with UNAVAILABLE."""
+        cdef link_t *link = self.channel.links
+        self.channel.closed = True
+        while link != NULL:
+            conn_close(link.conn, b"the channel was closed", True)
+            link = link.next
+        self.refuse("the channel is closed")
+
+    @property
+    def connections(self):
+        """Number of connections that take new calls."""
+        cdef link_t *link = self.channel.links
+        cdef int count = 0
+        while link != NULL:
+            count += not link.leaving and not link.conn.closing
+            link = link.next
+        return count
+
+    @property
+    def ready(self):
+        """Number of connections on which the peer has shown that it speaks HTTP/2."""
+        cdef link_t *link = self.channel.links
+        cdef int count = 0
+        while link != NULL:
+            count += is_ready(link)
+            link = link.next
+        return count
+
+    @property
+    def active(self):
+        """Number of calls on the wire."""
+        return self.channel.active
+
+    @property
+    def waiting(self):
+        """Number of calls that wait for a connection."""
+        return self.channel.waiting

@@ -1,0 +1,61 @@
+# Owns the Python exit: endpoints whose node is a Python handler, run inline, as a Task, or in a pool of threads.
+# Must not know what handlers do, nor how a plan is walked.
+
+from executor._native.endpoint cimport Endpoint, call_t, error_t, metadata_t
+from executor._native.message cimport message_t
+from executor._native.transport cimport Reactor, reactor_t, work_t
+from executor._native.types cimport METHOD_COUNT
+
+ctypedef struct job_t
+ctypedef struct exit_t
+
+# One call on its way through Python.
+ctypedef struct job_t:
+    work_t work
+    exit_t *exit
+    call_t *call                 # NULL once the caller is gone
+    message_t *message
+    int method
+    job_t *next                  # in the pool's queue, or among those that are done
+    message_t *answer
+    error_t *error
+    void *context                # the Context, a reference
+    void *task                   # the asyncio.Task of an async handler, a reference; or NULL
+
+ctypedef struct exit_t:
+    reactor_t *reactor
+    void *face                   # the Component, borrowed: it outlives its calls
+    void *pool                   # pool_t, or NULL
+    int[6] modes                 # MODE_* per method; -1: not offered
+    long running                 # jobs begun and not over, cancelled ones in threads included
+    long running_max
+
+
+cdef class Component(Endpoint)
+
+
+cdef class Context:
+    cdef Component component     # a job that outlives its call keeps the exit it counts on
+    cdef readonly str node
+    cdef readonly int method
+    cdef double due
+    cdef metadata_t *metadata
+    cdef char[64] puid_bytes
+    cdef int puid_size
+
+
+cdef class Pool:
+    cdef void *raw
+    cdef Reactor reactor
+    cdef list threads
+    cdef readonly int size
+
+
+cdef class Component(Endpoint):
+    cdef exit_t exit
+    cdef readonly str name
+    cdef Reactor reactor
+    cdef Pool pool
+    cdef list handlers           # one per method, or None
+    cdef object task_type
+    cdef Context context_of(self, call_t *call)

@@ -1,0 +1,125 @@
+"""Owns the way into the flow from Python: a request whose answer a future gets.
+
+Must not know what the message means. The gRPC front does not come this way: see `server`.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from executor._native.chance cimport chance_uuid
+from executor._native.endpoint cimport error_free, error_t, error_to_exception, metadata_of, metadata_t
+from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
+from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
+from executor._native.program cimport Program
+from executor._native.transport cimport Reactor, reactor_add_work, work_t
+
+from executor import errors
+
+cdef enum:
+    PUID_SIZE = 36
+    PUID_MAX = 64
+
+
+cdef class Request:
+    """A request that runs: `future` gets the answer as a Message, or the error; `cancel()` ends it early."""
+
+    cdef request_t *request
+    cdef Engine engine           # keeps what the request counts on
+    cdef Program program
+    cdef Reactor reactor
+    cdef readonly object future
+    cdef readonly str puid
+    cdef message_t *answer
+    cdef error_t *error
+    cdef work_t work
+
+    def __dealloc__(self):
+        message_unref(self.answer)
+        error_free(self.error)
+
+    def cancel(self):
+        """Cancels the request's calls, if it still runs."""
+        if self.request != NULL:
+            self.reactor.enter()
+            with nogil:
+                flow_cancel(self.request)
+            self.request = NULL
+            self.reactor.settle()
+            Py_DECREF(self)      # the reference that the flow held
+
+
+cdef void on_finish(request_t *request) noexcept nogil:
+    keep_result(request)
+
+
+cdef void keep_result(request_t *request) noexcept with gil:
+    cdef Request face = <Request>request.user
+    face.request = NULL
+    face.answer = request.answer
+    face.error = request.error
+    request.answer = NULL
+    request.error = NULL
+    reactor_add_work(&face.reactor.raw, &face.work)
+
+
+cdef void deliver(work_t *work) noexcept:
+    cdef Request face = <Request>work.owner
+    cdef message_t *answer = face.answer
+    cdef error_t *error = face.error
+    face.answer = NULL
+    face.error = NULL
+    if face.future.done():
+        message_unref(answer)
+        error_free(error)
+    elif error != NULL:
+        face.future.set_exception(error_to_exception(error))
+    else:
+        face.future.set_result(message_wrap(answer))
+    Py_DECREF(face)
+
+
+cdef front_ops_t FRONT_OPS
+FRONT_OPS.finish = on_finish
+
+
+def new_puid(Engine engine):
+    """A random UUID (version 4) as text."""
+    cdef char[PUID_SIZE] text
+    chance_uuid(&engine.raw.chance, text)
+    return PyBytes_FromStringAndSize(text, PUID_SIZE).decode()
+
+
+def submit(
+    Engine engine, Program program, int walk, int method, Message message, headers, str puid, double deadline=0
+):
+    """Starts a request; returns a `Request`.
+
+    `headers` are (name, value) pairs that every node gets; `deadline` is in seconds of `time.monotonic()`, 0 means
+    none. Raises LimitError when too many requests run already, RequestError for a puid of more than 64 characters.
+    """
+    cdef Request face
+    cdef bytes raw_puid = puid.encode("utf-8")
+    cdef metadata_t *metadata
+    if len(raw_puid) > PUID_MAX:
+        raise errors.RequestError(f"Seldon-Puid of {len(raw_puid)} bytes: at most {PUID_MAX} are allowed")
+    metadata = metadata_of(headers)
+    face = Request.__new__(Request)
+    face.engine = engine
+    face.program = program
+    face.reactor = engine.reactor
+    face.puid = puid
+    face.future = engine.reactor.loop.create_future()
+    face.work.run = deliver
+    face.work.owner = <void *>face
+    engine.reactor.enter()
+    face.request = flow_new(
+        &engine.raw, &program.raw, walk, method, message_ref(message.raw), metadata, raw_puid, len(raw_puid), deadline,
+        &FRONT_OPS, <void *>face,
+    )
+    if face.request == NULL:
+        raise errors.LimitError(f"{engine.in_flight} requests are in flight, which is the limit")
+    Py_INCREF(face)              # given back when the answer is delivered, or by cancel()
+    with nogil:
+        flow_start(face.request)
+    engine.reactor.settle()
+    return face

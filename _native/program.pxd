@@ -1,0 +1,42 @@
+# Owns the plan in native form: an immutable array of nodes that `flow` walks.
+# Must not hold anything of a request, nor decide what the plan has decided already.
+
+from executor._native.codec cimport name_t
+from executor._native.endpoint cimport endpoint_t
+
+cdef enum:
+    ROUTING_NONE = 0             # meta.routing is left alone
+    ROUTING_ROUTED = 1           # nodes that chose a branch are reported
+    ROUTING_VISITED = 2          # every visited node is reported
+
+ctypedef struct node_t:
+    int parent                   # index; -1 for the root
+    int child_count
+    int *children                # indices
+    int input                    # METHOD_PREDICT, METHOD_TRANSFORM_INPUT, or -1
+    bint asks_route              # calls ROUTE
+    double *weights              # cumulative, child_count of them: the pick is ours; or NULL
+    bint aggregates
+    bint output
+    bint takes_feedback
+    endpoint_t *endpoint         # NULL when the node makes no call
+
+ctypedef struct program_t:
+    long refs
+    int count
+    int routing                  # ROUTING_*
+    bint adds_puid
+    node_t *nodes                # depth-first, the root at 0
+    name_t *names                # of the nodes, same order
+    void *face                   # the Program, referenced while `refs` is above zero
+
+cdef program_t *program_ref(program_t *program) noexcept nogil
+cdef void program_unref(program_t *program) noexcept nogil
+
+
+cdef class Program:
+    cdef program_t raw
+    cdef int *children_block
+    cdef double *weights_block
+    cdef list keep               # names as bytes, endpoints
+    cdef int fill(self, int index, object node, object endpoint, int *places) except -1

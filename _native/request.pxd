@@ -1,0 +1,58 @@
+# Owns the memory of a request on its way through a plan: the request itself, and a step for each node.
+# Must not hold behaviour: `flow` moves them, fronts and `routing` read them.
+
+from executor._native.chance cimport chance_t
+from executor._native.endpoint cimport call_t, error_t, metadata_t
+from executor._native.message cimport message_t
+from executor._native.program cimport program_t
+from executor._native.transport cimport reactor_t, timer_t
+
+ctypedef struct request_t
+ctypedef struct engine_t
+
+ctypedef struct front_ops_t:
+    # The request is over: `request.answer` or `request.error` is set. Called exactly once unless the request was
+    # cancelled. The request must not be used after it returns.
+    void (*finish)(request_t *request) noexcept nogil
+
+# What one node is doing for one request.
+ctypedef struct step_t:
+    request_t *request
+    int index                    # of the node
+    int stage                    # STAGE_*
+    int route                    # where it went: a child's position, ROUTE_ALL or ROUTE_NONE
+    int waiting                  # children not yet answered
+    bint visited
+    message_t *message           # what the node works on; its answer once the stage is DONE
+    message_t *twin              # the same in another encoding, kept while several need it
+    call_t call
+    bint calling
+
+ctypedef struct request_t:
+    engine_t *engine
+    program_t *program
+    int walk                     # WALK_*
+    int method                   # for WALK_CALL
+    int encoding                 # of the client's message; the answer leaves in the same
+    message_t *message           # the client's
+    metadata_t *metadata
+    char[64] puid
+    int puid_size
+    double deadline              # 0: none
+    double started
+    timer_t timer
+    const front_ops_t *front
+    void *user                   # the front's own
+    message_t *answer
+    error_t *error
+    int calls                    # in flight
+    int holds                    # frames of this module that still look at the request
+    bint over
+    int *routes                  # feedback walk: the taken path, one per node
+    step_t *steps                # one per node
+
+ctypedef struct engine_t:
+    reactor_t *reactor
+    long in_flight
+    long in_flight_max           # a bound; one more is refused at once
+    chance_t chance

@@ -1,0 +1,66 @@
+"""Owns what an answer says of the way its request went: meta.routing and meta.puid.
+
+Must not know how the way was chosen, nor how a codec writes it.
+"""
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from executor._native.codec cimport codec_of, meta_edit_t, name_t
+from executor._native.request cimport request_t, step_t
+from executor._native.message cimport message_t, message_unref
+from executor._native.program cimport ROUTING_NONE, ROUTING_ROUTED, node_t, program_t
+from executor._native.types cimport STATUS_RESOURCE_EXHAUSTED, fail, failure_t
+
+cdef enum:
+    NODES_ON_STACK = 32
+
+
+cdef inline bint is_reported(const program_t *program, const step_t *step) noexcept nogil:
+    cdef const node_t *node = &program.nodes[step.index]
+    if not step.visited or program.routing == ROUTING_NONE:
+        return False
+    if program.routing == ROUTING_ROUTED:
+        return node.asks_route or node.weights != NULL
+    return node.child_count > 0 or node.input >= 0
+
+
+cdef message_t *edited(
+    const request_t *request, message_t *answer, name_t *names, int *routes, failure_t *failure
+) noexcept nogil:
+    cdef const program_t *program = request.program
+    cdef meta_edit_t edit
+    cdef int index
+    memset(&edit, 0, sizeof(edit))
+    edit.nodes = names
+    edit.routes = routes
+    for index in range(program.count):
+        if is_reported(program, &request.steps[index]):
+            names[edit.count] = program.names[index]
+            routes[edit.count] = request.steps[index].route
+            edit.count += 1
+    if program.adds_puid:
+        edit.puid.data = <const char *>request.puid
+        edit.puid.size = request.puid_size
+    return codec_of(answer.encoding).edit_meta(answer, &edit, failure)
+
+
+cdef message_t *with_routing(const request_t *request, message_t *answer, failure_t *failure) noexcept nogil:
+    cdef const program_t *program = request.program
+    cdef name_t[NODES_ON_STACK] few
+    cdef int[NODES_ON_STACK] few_routes
+    cdef message_t *result = NULL
+    cdef name_t *names
+    if program.routing == ROUTING_NONE and not program.adds_puid:
+        return answer
+    if program.count <= NODES_ON_STACK:
+        result = edited(request, answer, few, few_routes, failure)
+    else:
+        names = <name_t *>malloc(program.count * (sizeof(name_t) + sizeof(int)))
+        if names == NULL:
+            fail(failure, STATUS_RESOURCE_EXHAUSTED, -1, b"out of memory")
+        else:
+            result = edited(request, answer, names, <int *>(names + program.count), failure)
+            free(names)
+    message_unref(answer)
+    return result

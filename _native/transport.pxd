@@ -1,0 +1,107 @@
+# Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python after a native pass.
+# Must not know what a session's streams mean.
+
+from executor._native.http2 cimport session_t
+
+ctypedef struct reactor_t
+ctypedef struct conn_t
+ctypedef struct work_t
+
+# Something to be run under the GIL once the native pass is over. Embedded in its owner.
+ctypedef struct work_t:
+    work_t *previous
+    work_t *next
+    void (*run)(work_t *work) noexcept      # with the GIL
+    void *owner
+    bint queued
+
+ctypedef struct timer_t:
+    double due                   # seconds on the monotonic clock; 0 when not armed
+    int slot
+    timer_t *previous
+    timer_t *next
+    void (*fire)(timer_t *timer, double now) noexcept nogil
+    void *owner
+
+cdef enum:
+    WHEEL_SLOTS = 512            # of WHEEL_TICK_MS each; later timers stay in their slot for more rounds
+    WHEEL_TICK_MS = 4
+
+ctypedef struct reactor_t:
+    double now                   # the monotonic clock at the start of this pass
+    conn_t *dirty                # connections with something to send
+    conn_t *ill                  # connections that need a call to the event loop, or closing
+    work_t *work_first
+    work_t *work_last
+    timer_t *wheel[512]
+    timer_t *due                 # taken out of their slot, about to fire
+    long timer_count
+    long long tick               # the wheel has been turned up to here
+    double wake_due              # earliest due of an armed timer, as far as known; 0: none
+    unsigned char *read_buffer
+    size_t read_size
+
+ctypedef struct conn_t:
+    reactor_t *reactor
+    session_t *session
+    int fd
+    bint is_dirty
+    bint is_ill
+    bint wants_writer            # the socket is full: wait until it takes bytes again
+    bint has_writer
+    bint closing                 # no more reading; closed once the output is out, or at once when `lost`
+    bint lost
+    bint finishing               # our side is shut; reads on until the peer has closed too, or `linger` fires
+    timer_t linger
+    char[160] reason             # why it closed, for messages
+    conn_t *next_dirty
+    conn_t *next_ill
+    void *user
+    # The connection is gone; its streams had their on_close. Called once, before the memory goes.
+    void (*on_lost)(conn_t *conn) noexcept nogil
+    void *face                   # the Connection, borrowed
+
+cdef void reactor_add_work(reactor_t *reactor, work_t *work) noexcept nogil
+# Takes work back that will not be run.
+cdef void reactor_drop_work(reactor_t *reactor, work_t *work) noexcept nogil
+cdef void timer_arm(reactor_t *reactor, timer_t *timer, double due) noexcept nogil
+cdef void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil
+# Something was queued on the connection's session: it is flushed at the end of the pass.
+cdef void conn_touch(conn_t *conn) noexcept nogil
+# Closes once what is queued has left; `now` does not wait for that.
+cdef void conn_close(conn_t *conn, const char *reason, bint now) noexcept nogil
+cdef double clock_now() noexcept nogil
+
+
+# One per event loop: everything native on that loop hangs on it.
+cdef class Reactor:
+    cdef reactor_t raw
+    cdef readonly object loop
+    cdef object wake_handle
+    cdef double wake_at
+    cdef set connections
+    cdef bint settling
+    cdef bint resuming           # a callback is on its way that settles what is left
+    cdef bint closed
+    # Brings everything to rest: output flushed, Python work run, ill connections closed. GIL held.
+    cdef int settle(self) except -1
+    cdef bint run_work(self, double until) except -1
+    cdef int turn(self) except -1
+    cdef int schedule(self) except -1
+    # Begins a pass: reads the clock.
+    cdef inline void enter(self) noexcept:
+        self.raw.now = clock_now()
+
+
+# A socket and its session. Python's part of it is calls to the event loop.
+cdef class Connection:
+    cdef conn_t raw
+    cdef Reactor reactor
+    cdef object owner            # keeps the user's Python side alive while the connection lives
+    cdef int attend(self) except -1
+    cdef int shut(self) except -1
+
+# Takes over a connected, non-blocking socket and a session. on_lost is called exactly once.
+cdef Connection connection_open(
+    Reactor reactor, int fd, session_t *session, void *user, void (*on_lost)(conn_t *) noexcept nogil, object owner
+)

@@ -1,0 +1,519 @@
+"""Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python.
+
+Must not know what a session's streams mean.
+
+A *pass* is one reaction to the event loop: read what came, let sessions and flow work on it, and write what that
+produced, all without the GIL. What needs Python on the way (a component, a call to the event loop) is queued as
+work and run at the end of the pass; `settle` repeats until there is neither output nor work left.
+"""
+
+import asyncio
+
+from libc.errno cimport EAGAIN, EINTR, errno as c_errno
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset, strerror
+from libc.stdio cimport snprintf
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.uio cimport iovec
+from posix.unistd cimport close
+
+from executor._native.http2 cimport (
+    session_feed, session_free, session_is_done, session_ops_t, session_pieces, session_pump, session_t, session_wrote,
+    stream_t,
+)
+
+cdef extern from "sys/socket.h" nogil:
+    ssize_t recv(int fd, void *data, size_t size, int flags)
+    struct msghdr:
+        iovec *msg_iov
+        size_t msg_iovlen
+    ssize_t sendmsg(int fd, const msghdr *message, int flags)
+    int shutdown(int fd, int how)
+    int MSG_NOSIGNAL
+    int SHUT_WR
+
+cdef enum:
+    READ_BYTES = 256 << 10       # of the reactor's one read buffer
+    READ_AT_ONCE = 1 << 20       # bytes of one connection per pass, so that others get their turn
+    HIGH_WATER = 1 << 20         # bytes serialised ahead of the socket
+    PIECES = 64
+    SLOT_DUE = -1                # of a timer that is about to fire
+    LINGER_S = 2                 # how long a connection whose streams are all over waits for a sign of the peer
+
+
+# Python work is done in batches, after each of which output leaves and timers fire; and a pass is not for ever.
+cdef double BATCH_S = 0.002
+cdef double SETTLE_S = 0.010
+
+
+cdef double clock_now() noexcept nogil:
+    cdef timespec ts
+    clock_gettime(CLOCK_MONOTONIC, &ts)
+    return <double>ts.tv_sec + <double>ts.tv_nsec * 1e-9
+
+
+# --- work ---------------------------------------------------------------------------------------
+
+cdef void reactor_add_work(reactor_t *reactor, work_t *work) noexcept nogil:
+    if work.queued:
+        return
+    work.queued = True
+    work.next = NULL
+    work.previous = reactor.work_last
+    if reactor.work_last == NULL:
+        reactor.work_first = work
+    else:
+        reactor.work_last.next = work
+    reactor.work_last = work
+
+
+cdef void reactor_drop_work(reactor_t *reactor, work_t *work) noexcept nogil:
+    if not work.queued:
+        return
+    work.queued = False
+    if work.previous == NULL:
+        reactor.work_first = work.next
+    else:
+        work.previous.next = work.next
+    if work.next == NULL:
+        reactor.work_last = work.previous
+    else:
+        work.next.previous = work.previous
+
+
+# --- timers -------------------------------------------------------------------------------------
+
+cdef inline long long tick_of(double due) noexcept nogil:
+    return <long long>(due * (1000.0 / WHEEL_TICK_MS)) + 1   # rounded up: never early
+
+
+cdef void timer_arm(reactor_t *reactor, timer_t *timer, double due) noexcept nogil:
+    cdef long long tick = tick_of(due)
+    timer_disarm(reactor, timer)
+    if tick <= reactor.tick:
+        tick = reactor.tick + 1
+    timer.slot = tick % WHEEL_SLOTS
+    timer.due = due
+    timer.previous = NULL
+    timer.next = reactor.wheel[timer.slot]
+    if timer.next != NULL:
+        timer.next.previous = timer
+    reactor.wheel[timer.slot] = timer
+    reactor.timer_count += 1
+    if reactor.wake_due == 0 or due < reactor.wake_due:
+        reactor.wake_due = due
+
+
+cdef void unlink_timer(reactor_t *reactor, timer_t *timer) noexcept nogil:
+    if timer.next != NULL:
+        timer.next.previous = timer.previous
+    if timer.previous != NULL:
+        timer.previous.next = timer.next
+    elif timer.slot == SLOT_DUE:
+        reactor.due = timer.next
+    else:
+        reactor.wheel[timer.slot] = timer.next
+
+
+cdef void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil:
+    if timer.due == 0:
+        return
+    timer.due = 0
+    reactor.timer_count -= 1
+    unlink_timer(reactor, timer)
+
+
+# Fires what is due in one slot. A fired timer may arm and disarm others, so each is taken out before it fires; those of
+# later rounds are put back.
+cdef void slot_turn(reactor_t *reactor, int slot, double now) noexcept nogil:
+    cdef timer_t *timer = reactor.wheel[slot]
+    cdef timer_t *following
+    cdef timer_t *due = NULL
+    while timer != NULL:
+        following = timer.next
+        if timer.due <= now:
+            unlink_timer(reactor, timer)
+            timer.slot = SLOT_DUE
+            timer.next = due
+            timer.previous = NULL
+            if due != NULL:
+                due.previous = timer
+            due = timer
+        timer = following
+    reactor.due = due
+    while reactor.due != NULL:
+        timer = reactor.due
+        timer_disarm(reactor, timer)
+        timer.fire(timer, now)
+
+
+cdef void wheel_turn(reactor_t *reactor, double now) noexcept nogil:
+    cdef long long end = <long long>(now * (1000.0 / WHEEL_TICK_MS))
+    cdef long long first = reactor.tick + 1
+    if end - first >= WHEEL_SLOTS:
+        first = end - WHEEL_SLOTS + 1
+    while first <= end:
+        # What a fired timer arms goes to a slot that is still ahead.
+        reactor.tick = first
+        slot_turn(reactor, first % WHEEL_SLOTS, now)
+        first += 1
+
+
+# When to look again: at the first slot ahead that has a timer of this round, at the latest after one round.
+cdef double wheel_next(reactor_t *reactor) noexcept nogil:
+    cdef double round_end = (reactor.tick + WHEEL_SLOTS) * (WHEEL_TICK_MS / 1000.0)
+    cdef long long tick = reactor.tick + 1
+    cdef timer_t *timer
+    if reactor.timer_count == 0:
+        return 0
+    while tick <= reactor.tick + WHEEL_SLOTS:
+        timer = reactor.wheel[tick % WHEEL_SLOTS]
+        while timer != NULL:
+            if tick_of(timer.due) <= tick:
+                return timer.due
+            timer = timer.next
+        tick += 1
+    return round_end
+
+
+# --- connections --------------------------------------------------------------------------------
+
+cdef void conn_touch(conn_t *conn) noexcept nogil:
+    if not conn.is_dirty and not conn.lost:
+        conn.is_dirty = True
+        conn.next_dirty = conn.reactor.dirty
+        conn.reactor.dirty = conn
+
+
+cdef void conn_needs_python(conn_t *conn) noexcept nogil:
+    # One without a session is being shut: nothing can be done for it any more.
+    if not conn.is_ill and conn.session != NULL:
+        conn.is_ill = True
+        conn.next_ill = conn.reactor.ill
+        conn.reactor.ill = conn
+
+
+cdef void conn_close(conn_t *conn, const char *reason, bint now) noexcept nogil:
+    if not conn.closing:
+        conn.closing = True
+        snprintf(conn.reason, sizeof(conn.reason), b"%s", reason)
+    if now:
+        conn.lost = True
+    else:
+        conn_touch(conn)
+    conn_needs_python(conn)
+
+
+cdef void conn_read(conn_t *conn) noexcept nogil:
+    cdef size_t total = 0
+    cdef ssize_t size
+    while not conn.closing and total < READ_AT_ONCE:
+        size = recv(conn.fd, conn.reactor.read_buffer, conn.reactor.read_size, 0)
+        if size > 0 and conn.finishing:
+            # A sign that it still reads: a WINDOW_UPDATE, most likely.
+            timer_arm(conn.reactor, &conn.linger, conn.reactor.now + LINGER_S)
+            total += size
+        elif size > 0:
+            conn_touch(conn)
+            if session_feed(conn.session, conn.reactor.read_buffer, size) < 0:
+                conn_close(conn, conn.session.error, False)
+                return
+            total += size
+            # A short read means that the socket is empty: saves the call that would say so.
+            if <size_t>size < conn.reactor.read_size:
+                return
+        elif size == 0:
+            conn_close(conn, b"closed by the peer", True)
+        elif c_errno == EAGAIN:
+            return
+        elif c_errno != EINTR:
+            conn_close(conn, strerror(c_errno), True)
+
+
+# All streams are over and all output is with the kernel. Closing at once would make it throw away what the peer has not
+# taken yet as soon as another WINDOW_UPDATE comes from there, so only our side is shut.
+cdef void conn_finish(conn_t *conn) noexcept nogil:
+    if not conn.finishing:
+        conn.finishing = True
+        shutdown(conn.fd, SHUT_WR)
+        timer_arm(conn.reactor, &conn.linger, conn.reactor.now + LINGER_S)
+
+
+cdef void on_linger(timer_t *timer, double now) noexcept nogil:
+    conn_close(<conn_t *>timer.owner, b"closed after GOAWAY", True)
+
+
+cdef void conn_write(conn_t *conn) noexcept nogil:
+    cdef iovec[PIECES] pieces
+    cdef msghdr message
+    cdef ssize_t size
+    cdef int count
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = pieces
+    while not conn.lost and not conn.finishing:
+        if session_pump(conn.session, HIGH_WATER) < 0 and not conn.closing:
+            conn_close(conn, conn.session.error, False)
+        count = session_pieces(conn.session, pieces, PIECES)
+        if count == 0:
+            break
+        message.msg_iovlen = count
+        size = sendmsg(conn.fd, &message, MSG_NOSIGNAL)
+        if size >= 0:
+            session_wrote(conn.session, size)
+        elif c_errno == EAGAIN:
+            if conn.closing:     # saying why is a courtesy, not worth waiting for
+                conn.lost = True
+            conn.wants_writer = True
+            conn_needs_python(conn)
+            return
+        elif c_errno != EINTR:
+            conn_close(conn, strerror(c_errno), True)
+            return
+    if conn.wants_writer:
+        conn.wants_writer = False
+        conn_needs_python(conn)
+    if conn.closing:
+        conn.lost = True
+        conn_needs_python(conn)
+    elif session_is_done(conn.session):
+        conn_finish(conn)
+
+
+cdef void reactor_flush(reactor_t *reactor) noexcept nogil:
+    cdef conn_t *conn
+    while reactor.dirty != NULL:
+        conn = reactor.dirty
+        reactor.dirty = conn.next_dirty
+        conn.is_dirty = False
+        # A full socket is left alone until the event loop says that it takes bytes again.
+        if not conn.has_writer or not conn.wants_writer or conn.closing:
+            conn_write(conn)
+
+
+cdef void tell_nobody(session_t *session, stream_t *stream, uint32_t code) noexcept nogil:
+    pass
+
+
+cdef session_ops_t SILENT_OPS
+memset(&SILENT_OPS, 0, sizeof(SILENT_OPS))
+SILENT_OPS.on_close = tell_nobody
+
+
+cdef class Connection:
+    """A socket and its session, on a reactor. Made natively; Python only sees it pass."""
+
+    def __dealloc__(self):
+        # Reached with a session only when the event loop went away under it: nobody is left to be told.
+        if self.raw.session != NULL:
+            self.raw.session.ops = &SILENT_OPS
+            session_free(self.raw.session)
+        if self.raw.fd >= 0:
+            close(self.raw.fd)
+
+    def _readable(self):
+        cdef Reactor reactor = self.reactor
+        reactor.enter()
+        reactor.settling = True  # Python code that is called on the way must not settle inside the session
+        with nogil:
+            conn_read(&self.raw)
+            reactor_flush(&reactor.raw)
+        reactor.settling = False
+        reactor.settle()
+
+    def _writable(self):
+        cdef Reactor reactor = self.reactor
+        reactor.enter()
+        reactor.settling = True
+        with nogil:
+            self.raw.wants_writer = False
+            conn_write(&self.raw)
+            reactor_flush(&reactor.raw)
+        reactor.settling = False
+        # conn_write clears the wish when all went out; the writer itself is removed by settle.
+        if self.raw.has_writer and not self.raw.wants_writer:
+            conn_needs_python(&self.raw)
+        reactor.settle()
+
+    cdef int attend(self) except -1:
+        cdef object loop = self.reactor.loop
+        if self.raw.lost:
+            self.shut()
+        elif self.raw.wants_writer and not self.raw.has_writer:
+            loop.add_writer(self.raw.fd, self._writable)
+            self.raw.has_writer = True
+        elif not self.raw.wants_writer and self.raw.has_writer:
+            loop.remove_writer(self.raw.fd)
+            self.raw.has_writer = False
+        return 0
+
+    cdef int shut(self) except -1:
+        cdef object loop = self.reactor.loop
+        cdef session_t *session = self.raw.session
+        if session == NULL:
+            return 0
+        if not loop.is_closed():
+            loop.remove_reader(self.raw.fd)
+            if self.raw.has_writer:
+                loop.remove_writer(self.raw.fd)
+        timer_disarm(&self.reactor.raw, &self.raw.linger)
+        with nogil:
+            session_free(session)
+            self.raw.session = NULL
+            close(self.raw.fd)
+            self.raw.fd = -1
+            self.raw.on_lost(&self.raw)
+        self.owner = None
+        self.reactor.connections.discard(self)
+        return 0
+
+
+cdef Connection connection_open(
+    Reactor reactor, int fd, session_t *session, void *user, void (*on_lost)(conn_t *) noexcept nogil, object owner
+):
+    cdef Connection connection = Connection.__new__(Connection)
+    memset(&connection.raw, 0, sizeof(conn_t))
+    connection.reactor = reactor
+    connection.owner = owner
+    connection.raw.reactor = &reactor.raw
+    connection.raw.session = session
+    connection.raw.fd = fd
+    connection.raw.user = user
+    connection.raw.on_lost = on_lost
+    connection.raw.face = <void *>connection
+    connection.raw.linger.fire = on_linger
+    connection.raw.linger.owner = &connection.raw
+    reactor.connections.add(connection)
+    reactor.loop.add_reader(fd, connection._readable)
+    conn_touch(&connection.raw)
+    return connection
+
+
+# --- the reactor --------------------------------------------------------------------------------
+
+cdef class Reactor:
+    """What everything native on one event loop hangs on: `Reactor(loop=None)`, default the running loop.
+
+    Not thread-safe: all calls come from the loop's thread. `close()` ends every connection at once.
+    """
+
+    def __cinit__(self):
+        memset(&self.raw, 0, sizeof(reactor_t))
+
+    def __init__(self, loop=None):
+        self.loop = loop if loop is not None else asyncio.get_running_loop()
+        self.connections = set()
+        self.wake_handle = None
+        self.wake_at = 0
+        self.raw.read_buffer = <unsigned char *>malloc(READ_BYTES)
+        if self.raw.read_buffer == NULL:
+            raise MemoryError()
+        self.raw.read_size = READ_BYTES
+        self.raw.now = clock_now()
+        self.raw.tick = <long long>(self.raw.now * (1000.0 / WHEEL_TICK_MS))
+
+    def __dealloc__(self):
+        free(self.raw.read_buffer)
+
+    cdef int settle(self) except -1:
+        cdef Connection connection
+        cdef double until
+        if self.settling:
+            return 0             # the pass that is under way takes care of it
+        self.settling = True
+        until = self.raw.now + SETTLE_S
+        try:
+            while True:
+                if self.raw.dirty != NULL:
+                    with nogil:
+                        reactor_flush(&self.raw)
+                elif self.raw.ill != NULL:
+                    connection = <Connection>self.raw.ill.face
+                    self.raw.ill = connection.raw.next_ill
+                    connection.raw.is_ill = False
+                    connection.attend()
+                elif self.raw.work_first != NULL:
+                    if self.run_work(clock_now() + BATCH_S) and self.raw.now > until:
+                        self.resume()
+                        break
+                else:
+                    break
+            self.schedule()
+        finally:
+            self.settling = False
+        return 0
+
+    cdef bint run_work(self, double until) except -1:
+        """One batch: what it makes leaves, and timers fire, before the next. Whether some is left."""
+        cdef work_t *work
+        cdef work_t *last = self.raw.work_last
+        while self.raw.work_first != NULL:
+            work = self.raw.work_first
+            reactor_drop_work(&self.raw, work)
+            work.run(work)
+            if work == last or clock_now() > until:
+                break
+        self.turn()
+        return self.raw.work_first != NULL
+
+    cdef int turn(self) except -1:
+        """Reads the clock again after Python has run, and fires what became due meanwhile."""
+        self.enter()
+        with nogil:
+            wheel_turn(&self.raw, self.raw.now)
+        return 0
+
+    def resume(self):
+        """Goes on with the work that is left once other events of the loop have had their turn."""
+        if not self.resuming:
+            self.resuming = True
+            self.loop.call_soon(self._resumed)
+
+    def _resumed(self):
+        self.resuming = False
+        self.enter()
+        self.settle()
+
+    cdef int schedule(self) except -1:
+        cdef double due = self.raw.wake_due
+        if due == 0 or self.closed or (self.wake_handle is not None and self.wake_at <= due):
+            return 0
+        if self.wake_handle is not None:
+            self.wake_handle.cancel()
+        self.wake_at = due
+        # Timers are rounded up to the next tick, so the wake-up is too.
+        delay = due - clock_now() + WHEEL_TICK_MS / 1000.0
+        self.wake_handle = self.loop.call_later(delay if delay > 0 else 0, self._wake)
+        return 0
+
+    def _wake(self):
+        self.wake_handle = None
+        self.enter()
+        self.settling = True
+        with nogil:
+            wheel_turn(&self.raw, self.raw.now)
+            reactor_flush(&self.raw)
+            self.raw.wake_due = wheel_next(&self.raw)
+        self.settling = False
+        self.settle()
+
+    @property
+    def timers(self):
+        """Number of armed timers."""
+        return self.raw.timer_count
+
+    @property
+    def open_connections(self):
+        """Number of open connections."""
+        return len(self.connections)
+
+    def close(self):
+        """Ends every connection now. Calls in flight fail as if the peers had gone."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            conn_close(&connection.raw, b"shutting down", True)
+        self.settle()
+        self.closed = True
+        if self.wake_handle is not None:
+            self.wake_handle.cancel()
+            self.wake_handle = None

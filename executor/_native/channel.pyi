@@ -1,0 +1,43 @@
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from executor._native import endpoint, message, transport
+
+class Ticket:
+    future: asyncio.Future[message.Message]
+
+    def cancel(self) -> None: ...
+
+class Channel(endpoint.Endpoint):
+    target: str
+    on_wanted: Callable[[], None] | None
+    on_lost: Callable[[str, bool], None] | None
+
+    def __init__(
+        self,
+        reactor: transport.Reactor,
+        target: str,
+        authority: str,
+        paths: Mapping[Any, str],
+        *,
+        encoding: int = 0,
+        max_message: int = ...,
+        max_header: int = ...,
+        waiting_max: int = 10_000,
+        user_agent: str = "millrace",
+    ) -> None: ...
+    def attach(self, fd: int) -> None: ...
+    def refuse(self, reason: str) -> None: ...
+    def call(
+        self, path: str, message: message.Message, headers: Iterable[tuple[str, str]] = (), deadline: float = 0
+    ) -> Ticket: ...
+    def close(self) -> None: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def ready(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...

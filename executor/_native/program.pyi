@@ -1,0 +1,16 @@
+from collections.abc import Sequence
+
+from executor._native import endpoint
+from executor.graph import plan
+
+class Program:
+    def __init__(
+        self,
+        nodes: Sequence[plan.PlanNode],
+        endpoints: Sequence[endpoint.Endpoint | None],
+        routing: int = 0,
+        adds_puid: bool = False,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...

@@ -1,0 +1,40 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from executor._native import flow, program
+
+class Stream:
+    path: str
+    headers: list[tuple[str, str]]
+
+    async def receive(self) -> bytes | None: ...
+    def send(self, data: bytes) -> None: ...
+    def finish(self, status: int = 0, text: str = "") -> None: ...
+    @property
+    def open(self) -> bool: ...
+    @property
+    def draining(self) -> asyncio.Future[None]: ...
+
+class Server:
+    def __init__(
+        self,
+        engine: flow.Engine,
+        program: program.Program,
+        natives: Mapping[str, tuple[Any, Any, Any]],
+        handlers: Mapping[str, Callable[[Stream], Awaitable[None]]],
+        *,
+        encoding: int = 0,
+        default_timeout_s: float = 0,
+        max_message: int = ...,
+        max_header: int = ...,
+        max_streams: int = 1000,
+    ) -> None: ...
+    def use(self, program: program.Program) -> None: ...
+    def accept(self, fd: int) -> None: ...
+    def drain(self, last: bool = False) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def rpcs(self) -> int: ...

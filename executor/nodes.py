@@ -1,0 +1,245 @@
+"""Owns how the nodes of a plan are reached: each gets the endpoint that its component, address or built-in asks for.
+
+Must not serve anything, nor decide what a plan's nodes do.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from executor import errors
+from executor._native import endpoint, exits, program, transport
+from executor._native import message as messages
+from executor.component import host, load
+from executor.graph import plan as plans
+from executor.graph.builtin import BUILTINS
+from executor.graph.spec import Transport
+from executor.inference import Node
+from executor.protocol import seldon as protocol
+from executor.protocol import seldon_metadata, wire
+from executor.rest.client import RestNode
+from executor.rpc.channels import Channel
+from executor.settings import Address, RunSettings, Scheme, ServeLimits
+from executor.status import Status
+from executor.supervisor import Child
+from executor.types import Encoding
+
+log = logging.getLogger("millrace")
+
+CHILD_START_S = 60.0
+"""How long an isolated component may take to load."""
+_POLL_S = 0.05
+
+
+class ComponentNode:
+    """A component in this process, as something that can be asked for metadata and health."""
+
+    def __init__(self, hosted: host.Host) -> None:
+        self._host = hosted
+
+    async def metadata(self) -> Mapping[str, Any]:
+        """What the component says of itself."""
+        return await self._host.metadata()
+
+    async def status(self) -> messages.Message:
+        """What the component says of its health."""
+        return await self._host.health()
+
+
+class GrpcNode:
+    """A gRPC node, as something that can be asked for metadata and health."""
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+
+    async def metadata(self) -> Mapping[str, Any]:
+        """What the node says of itself."""
+        empty = messages.Message(b"")
+        answer = await self._channel.call(protocol.NODE_GRPC_METADATA_PATH, empty, timeout_s=10.0)
+        return seldon_metadata.decode_model(bytes(answer))
+
+    async def status(self) -> messages.Message:
+        """Its answer to a gRPC health check; a node that offers none but answers counts as well."""
+        try:
+            answer = await self._channel.call("/grpc.health.v1.Health/Check", messages.Message(b""), timeout_s=10.0)
+        except errors.Error as error:
+            if error.status is not Status.UNIMPLEMENTED:
+                raise
+            return _text("reachable")
+        if dict(wire.fields(bytes(answer))).get(1) != 1:
+            raise errors.NodeError(f"node '{self._name}' says that it is not serving", node=self._name)
+        return _text("serving")
+
+
+def _text(text: str) -> messages.Message:
+    return messages.Message(b'{"strData":"%s"}' % text.encode(), int(Encoding.SELDON_JSON))
+
+
+class Nodes:
+    """The nodes of one plan, bound: `endpoints` in the plan's order, `known` those that can be asked for metadata."""
+
+    def __init__(self, reactor: transport.Reactor, pool: exits.Pool, limits: ServeLimits) -> None:
+        self.endpoints: list[endpoint.Endpoint | None] = []
+        self.known: dict[str, Node] = {}
+        self.reached: dict[str, str] = {}
+        """How each node is reached, in words for the user."""
+        self._reactor = reactor
+        self._pool = pool
+        self._limits = limits
+        self._hosts: list[host.Host] = []
+        self._rest: list[RestNode] = []
+        self._channels: list[Channel] = []
+        self._children: list[tuple[Child, Channel]] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def bind(self, plan: plans.Plan, settings: RunSettings) -> None:
+        """Finds the endpoint of every node. Raises ComponentError for a class that cannot be loaded."""
+        for node in plan.nodes:
+            self.endpoints.append(self._endpoint(node, settings))
+
+    def program(self, plan: plans.Plan, routing: int) -> program.Program:
+        """The plan in native form."""
+        return program.Program(plan.nodes, self.endpoints, routing)
+
+    def component(self, hosted: host.Host) -> exits.Component:
+        """The endpoint of a component in this process."""
+        self._hosts.append(hosted)
+        self.known[hosted.name] = ComponentNode(hosted)
+        return exits.Component(self._reactor, hosted.name, hosted.handlers, self._pool)
+
+    async def start(self) -> None:
+        """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
+        isolated = [_until_listening(child, channel) for child, channel in self._children]
+        await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
+
+    async def stop(self) -> None:
+        """Closes channels and stops child processes."""
+        ending = [rest.close() for rest in self._rest]
+        ending += [channel.close() for channel in self._channels]
+        ending += [child.stop() for child, _ in self._children]
+        for problem in await asyncio.gather(*ending, return_exceptions=True):
+            if problem is not None:
+                log.error("a node was not closed properly", exc_info=problem)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _endpoint(self, node: plans.PlanNode, settings: RunSettings) -> endpoint.Endpoint | None:
+        if not node.calls:
+            return None
+        if node.builtin is not None:
+            component = BUILTINS[node.builtin].component
+            assert component is not None
+            self.reached[node.name] = "built in"
+            return exits.Component(self._reactor, node.name, host.Host(component(), node.name).handlers, self._pool)
+        if node.name in settings.isolate:
+            return self._isolated(node, settings.components[node.name], settings)
+        if node.name in settings.components:
+            target = settings.components[node.name]
+            self.reached[node.name] = f"in this process: {target}"
+            made = load.component(target, node.arguments)
+            wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
+            return self.component(host.Host(made, node.name, image=node.image or None, methods=wanted))
+        return self._remote(node, settings.endpoints.get(node.name) or _own_address(node))
+
+    def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:
+        self.reached[node.name] = str(address)
+        if address.scheme is Scheme.HTTP:
+            rest = RestNode(address, name=node.name, limits=self._limits)
+            self._rest.append(rest)
+            self.known[node.name] = rest
+            return exits.Component(
+                self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON)
+            )
+        channel = self._channel(node.name, address)
+        self.known[node.name] = GrpcNode(channel, node.name)
+        return channel.endpoint
+
+    def _isolated(self, node: plans.PlanNode, target: str, settings: RunSettings) -> endpoint.Endpoint:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="millrace-")
+        path = str(Path(self._folder.name) / f"{node.index}.sock")
+        channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
+        command = _node_command(node, target, path, settings, self._limits)
+        child = Child(node.name, command, _node_environment(node))
+        self._children.append((child, channel))
+        self.known[node.name] = GrpcNode(channel, node.name)
+        self.reached[node.name] = f"in a process of its own: {target}"
+        return channel.endpoint
+
+    def _channel(self, name: str, address: Address) -> Channel:
+        channel = Channel(
+            address,
+            reactor=self._reactor,
+            paths=protocol.NODE_GRPC_PATHS,
+            max_message_bytes=self._limits.max_message_bytes,
+            node=name,
+        )
+        self._channels.append(channel)
+        return channel
+
+
+def _own_address(node: plans.PlanNode) -> Address:
+    """Where the manifest says that the node listens; gRPC unless it says REST."""
+    rest = node.endpoint.type is Transport.REST
+    port = node.endpoint.port_for(Transport.REST if rest else Transport.GRPC)
+    return Address(Scheme.HTTP if rest else Scheme.GRPC, node.endpoint.host, port)
+
+
+def _node_command(
+    node: plans.PlanNode, target: str, path: str, settings: RunSettings, limits: ServeLimits
+) -> list[str]:
+    # The child finds the modules that this process finds, the working directory among them or not.
+    safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+    command = [
+        sys.executable, *safe, "-m", "executor", "node", target, "--type", str(node.type), "--name", node.name,
+        "--uds", path, "--parameters", json.dumps(node.arguments), "--log-level", "warning",
+        "--max-message-bytes", str(limits.max_message_bytes),
+    ]  # fmt: skip
+    return command if settings.threads is None else [*command, "--threads", str(settings.threads)]
+
+
+def _node_environment(node: plans.PlanNode) -> dict[str, str]:
+    """The environment that tells the child which node it is, as a container's does; for requestPath."""
+    told = {"PREDICTIVE_UNIT_ID": node.name, "PREDICTIVE_UNIT_IMAGE": node.image} if node.image else {}
+    return {**os.environ, **told}
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs them at once. The first failure ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+async def _until_listening(child: Child, channel: Channel) -> None:
+    """Starts the child and waits until it listens, which it does when its component is loaded."""
+    try:
+        await child.start()
+    except OSError as error:
+        told = f"node '{child.name}': cannot start its process: {error}"
+        raise errors.ComponentError(told, node=child.name) from None
+    due = asyncio.get_running_loop().time() + CHILD_START_S
+    while not _listens(channel.target.removeprefix("unix:")):
+        ended = child.ended or (asyncio.get_running_loop().time() > due and f"not in {CHILD_START_S:g} s")
+        if ended:
+            told = f"node '{child.name}': its process did not come up ({ended}); its own output says why"
+            raise errors.ComponentError(told, node=child.name)
+        await asyncio.sleep(_POLL_S)
+    child.keep()
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) == 0

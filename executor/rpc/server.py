@@ -1,0 +1,124 @@
+"""Owns the gRPC server on given listeners: accepting connections, draining, closing.
+
+Must not know what RPCs mean: `protocol` says which path goes through the plan, `rpc.admin` answers the others.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from executor._native import flow, program, server
+from executor.protocol.table import Action, Rpc
+from executor.settings import ServeLimits
+from executor.types import Encoding
+
+log = logging.getLogger("millrace.rpc")
+
+Handler = Callable[[server.Stream], Awaitable[None]]
+
+ACCEPT_AT_ONCE = 64
+PAUSE_S = 0.1
+"""How long accepting rests when the process has no file descriptors left."""
+POLL_S = 0.02
+
+
+class RpcServer:
+    """Serves the RPCs of `rpcs` through `program`, and those of `handlers` by Python.
+
+    `default_timeout_s` holds for requests that bring no deadline. One more connection than `limits` allow is closed at
+    once.
+    """
+
+    def __init__(
+        self,
+        engine: flow.Engine,
+        program: program.Program,
+        rpcs: Mapping[str, Rpc],
+        handlers: Mapping[str, Handler],
+        *,
+        limits: ServeLimits | None = None,
+        default_timeout_s: float | None = None,
+        encoding: Encoding = Encoding.SELDON_PROTO,
+    ) -> None:
+        limits = limits or ServeLimits()
+        natives = {path: (rpc.walk, rpc.method, rpc.form) for path, rpc in rpcs.items() if rpc.action is Action.RUN}
+        self._connections_max = limits.max_connections
+        self._listeners: list[socket.socket] = []
+        self._loop = engine.reactor.loop
+        self.native = server.Server(
+            engine,
+            program,
+            natives,
+            handlers,
+            encoding=int(encoding),
+            default_timeout_s=default_timeout_s or 0.0,
+            max_message=limits.max_message_bytes,
+            max_header=limits.max_header_bytes,
+        )
+
+    def start(self, listeners: Sequence[socket.socket]) -> None:
+        """Accepts connections on bound sockets; they are closed by `drain` or `close`."""
+        for listener in listeners:
+            listener.setblocking(False)
+            listener.listen(1024)
+            self._listeners.append(listener)
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                sock, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                log.error("cannot accept a connection: %s; trying again in %g s", error.strerror, PAUSE_S)
+                self._loop.remove_reader(listener)
+                self._loop.call_later(PAUSE_S, self._resume, listener)
+                return
+            self._serve(sock)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _serve(self, sock: socket.socket) -> None:
+        if self.native.connections >= self._connections_max:
+            log.warning("connection refused: %d are open, which is the limit", self._connections_max)
+            sock.close()
+            return
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.native.accept(sock.detach())
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+            listener.close()
+        self._listeners.clear()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Takes no more connections and requests; whether all that ran ended within `timeout_s`.
+
+        Connections close by themselves when their last answer has left; streams of admin services are ended.
+        """
+        self._stop_listening()
+        self.native.drain()
+        # The notice needs a round trip before the final word, or requests on their way would be refused.
+        await asyncio.sleep(POLL_S)
+        self.native.drain(last=True)
+        due = self._loop.time() + timeout_s
+        while self.native.connections and self._loop.time() < due:  # noqa: ASYNC110 connections end natively
+            await asyncio.sleep(POLL_S)
+        return self.native.connections == 0
+
+    def close(self) -> None:
+        """Ends every connection now."""
+        self._stop_listening()
+        self.native.close()

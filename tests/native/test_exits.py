@@ -1,0 +1,193 @@
+"""Handlers inline, as Tasks and in threads; test_flow has the ordinary cases."""
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.graphs import Bench, answer, node, text
+from support.servers import until
+
+from executor import errors
+from executor._native import buffer, exits, program, seldon, transport
+from executor._native import message as native
+from executor.status import Status
+from executor.types import Method, Mode
+
+
+def offering(mode: Mode, handler: Callable[..., Any]) -> dict[Method, tuple[Mode, Callable[..., Any]]]:
+    return {Method.PREDICT: (mode, handler)}
+
+
+def slow(message: native.Message, context: exits.Context) -> native.Message:
+    time.sleep(0.2)
+    return answer("slow", message)
+
+
+def test_sizes_are_checked() -> None:
+    async def main() -> None:
+        reactor = transport.Reactor()
+        with pytest.raises(ValueError, match="at least one thread, not 0"):
+            exits.Pool(reactor, 0)
+        with pytest.raises(ValueError, match="node 'm': PREDICT is blocking and needs a pool"):
+            exits.Component(reactor, "m", offering(Mode.BLOCKING, slow))
+        reactor.close()
+
+    asyncio.run(main())
+
+
+async def test_stop_lets_jobs_that_have_begun_or_wait_finish() -> None:
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, slow)})
+    requests = [bench.submit(seldon.build("strData", "x")) for _ in range(6)]  # for four threads
+    assert bench.pool.size == 4
+    assert bench.pool.stop() == 0
+    assert bench.pool.stop() == 0
+    assert {text(await request.future) for request in requests} == {"slow"}
+    assert bench.endpoints["m"].running == 0
+    bench.close()
+
+
+async def test_calls_after_the_pool_has_stopped_are_refused() -> None:
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, slow)})
+    bench.pool.stop()
+    with pytest.raises(errors.NodeError, match="node 'm': the threads for blocking components have ended"):
+        await bench.predict("x")
+    assert bench.endpoints["m"].running == 0
+    bench.close()
+
+
+async def test_stop_does_not_wait_for_ever() -> None:
+    release = threading.Event()
+
+    def stuck(message: native.Message, context: exits.Context) -> native.Message:
+        release.wait(10)
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, stuck)})
+    request = bench.submit(seldon.build("strData", "x"))
+    await until(lambda: bench.endpoints["m"].running == 1)
+    await asyncio.sleep(0.01)
+    began = time.monotonic()
+    assert bench.pool.stop(0.1) == 1
+    assert time.monotonic() - began < 1
+    request.cancel()
+    release.set()
+    assert bench.pool.stop() == 0
+    assert bench.endpoints["m"].running == 0
+    bench.close()
+
+
+async def test_component_may_go_while_a_thread_still_runs_it() -> None:
+    before = buffer.live_buffers()
+    release = threading.Event()
+    done = threading.Event()
+
+    def hold(message: native.Message, context: exits.Context) -> native.Message:
+        release.wait(10)
+        done.set()
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, hold)})
+    request = bench.submit(seldon.build("strData", "x"))
+    await until(lambda: bench.endpoints["m"].running == 1)
+    await asyncio.sleep(0.01)
+    request.cancel()
+    bench.endpoints.clear()
+    bench.program = program.Program(bench.plan.nodes, [exits.Component(bench.reactor, "m", {})])
+    gc.collect()
+    release.set()
+    assert done.wait(5)
+    await until(lambda: buffer.live_buffers() <= before)
+    bench.close()
+
+
+async def test_job_whose_caller_left_before_a_thread_was_free_is_not_run() -> None:
+    ran: list[str] = []
+
+    def note(message: native.Message, context: exits.Context) -> native.Message:
+        ran.append(text(message))
+        time.sleep(0.1)
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, note)})
+    requests = [bench.submit(seldon.build("strData", str(index))) for index in range(6)]
+    await until(lambda: len(ran) == 4)
+    for request in requests[4:]:
+        request.cancel()
+    for request in requests[:4]:
+        await request.future
+    await until(lambda: bench.endpoints["m"].running == 0)
+    assert sorted(ran) == ["0", "1", "2", "3"]
+    bench.close()
+
+
+async def test_task_that_cancels_itself() -> None:
+    async def leave(message: native.Message, context: exits.Context) -> native.Message:
+        raise asyncio.CancelledError
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.ASYNC, leave)})
+    with pytest.raises(errors.CancelledError, match="the handler was cancelled") as caught:
+        await bench.predict("x")
+    assert (caught.value.status, caught.value.node) == (Status.CANCELLED, "m")
+    bench.close()
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_exception_whose_text_cannot_be_had(mode: Mode) -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def fail(message: native.Message, context: exits.Context) -> native.Message:
+        raise Odd
+
+    async def async_fail(message: native.Message, context: exits.Context) -> native.Message:
+        raise Odd
+
+    bench = Bench(node("m"), replaced={"m": offering(mode, async_fail if mode is Mode.ASYNC else fail)})
+    with pytest.raises(Odd):
+        await bench.predict("x")
+    assert bench.endpoints["m"].running == 0
+    bench.close()
+
+
+async def test_async_mode_with_a_function_that_is_none() -> None:
+    def not_async(message: native.Message, context: exits.Context) -> native.Message:
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.ASYNC, not_async)})
+    with pytest.raises(TypeError, match="coroutine"):
+        await bench.predict("x")
+    assert bench.endpoints["m"].running == 0
+    bench.close()
+
+
+async def test_handler_may_start_requests_of_its_own() -> None:
+    inner = Bench(node("n"))
+
+    def nested(message: native.Message, context: exits.Context) -> native.Message:
+        inner.submit(message).cancel()
+        inner.submit(message)
+        return answer("outer", message)
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.QUICK, nested)})
+    assert await bench.predict("x") == "outer"
+    await until(lambda: inner.engine.in_flight == 0)
+    bench.close()
+    inner.close()
+
+
+async def test_context_without_deadline_or_headers() -> None:
+    seen: list[Any] = []
+
+    def look(message: native.Message, context: exits.Context) -> native.Message:
+        seen.extend([context.deadline, context.remaining(), context.puid, context.node, context.method])
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.QUICK, look)})
+    await bench.run(seldon.build("strData", "x"))
+    assert seen == [None, None, "puid-1", "m", Method.PREDICT]
+    bench.close()
