@@ -15,6 +15,7 @@ from typing import Any
 
 from executor import errors
 from executor._native import channel, message, transport
+from executor.rpc import sockets
 from executor.settings import MEBIBYTE, Address, Scheme, parse_target
 from executor.types import Encoding, Method
 
@@ -22,7 +23,8 @@ log = logging.getLogger("millrace.rpc")
 
 CONNECT_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S = 0.05
-BACKOFF_LAST_S = 5.0
+BACKOFF_LAST_S = 1.0
+"""A node that comes back after a long time is used again within about this."""
 BACKOFF_FACTOR = 1.6
 POLL_S = 0.002
 CONNECTIONS_MAX = 8
@@ -196,8 +198,7 @@ async def _connect_to(family: int, where: object) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sockets.tune(sock)
         await asyncio.get_running_loop().sock_connect(sock, where)  # type: ignore[arg-type]
     except BaseException:
         sock.close()

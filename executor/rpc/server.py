@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from executor._native import flow, program, server
 from executor.protocol.table import Action, Rpc
+from executor.rpc import sockets
 from executor.settings import ServeLimits
 from executor.types import Encoding
 
@@ -93,8 +94,7 @@ class RpcServer:
             sock.close()
             return
         sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sockets.tune(sock)
         self.native.accept(sock.detach())
 
     def _stop_listening(self) -> None:
