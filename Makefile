@@ -7,17 +7,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/done
 ARGS ?=
+SECONDS ?= 600
+SANITIZED ?=
+SANITIZE := build/sanitize
+COMPILED := tests/native tests/rpc tests/interop tests/property
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wheel clean lint format types imports cython generated
+.PHONY: help demo test check sanitize fuzz coverage bench bench-full wheel clean lint format types imports cython generated
 .DELETE_ON_ERROR:
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1   \2/p' $(MAKEFILE_LIST)
 
 demo: $(DONE)/native ## See real graphs answer real requests over gRPC and REST
 	@echo "==> demo: training the models, then running three graphs (about a minute)"
@@ -31,9 +35,31 @@ check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cytho
 	@$(MAKE) --no-print-directory -k lint format types imports cython generated
 	@echo "==> check: all passed"
 
+sanitize: $(SANITIZE)/native $(DONE)/dev ## Run the tests of compiled code with its memory and arithmetic watched; ARGS="tests/rpc" chooses
+	@echo "==> sanitize: running the tests of compiled code (two to four minutes)"
+	@rm -f $(SANITIZE)/report.*
+	@$(call watched,:log_path=$(CURDIR)/$(SANITIZE)/report) $(SANITIZE)/venv/bin/python -P -m pytest \
+		-p no:cacheprovider $(or $(ARGS),$(COMPILED)); result=$$?; \
+		for report in $(SANITIZE)/report.*; do [ ! -e "$$report" ] || { cat "$$report"; result=1; }; done; exit $$result
+	@echo "==> sanitize: no memory error, no undefined behaviour"
+
+fuzz: $(if $(SANITIZED),$(SANITIZE),$(DONE))/native $(DONE)/dev ## Try damaged inputs on what reads them, SECONDS=600 each; ARGS="server" chooses, SANITIZED=1 watches too
+	@echo "==> fuzz: trying damaged inputs ($(SECONDS) s each, as many at once as there are cores)"
+	@$(if $(SANITIZED),$(call watched)) PYTHONPATH=tests $(if $(SANITIZED),$(SANITIZE)/venv,$(VENV))/bin/python -m fuzz --seconds $(SECONDS) $(ARGS)
+
+coverage: $(DONE)/native $(DONE)/dev ## Run the tests and print which lines of executor they leave out
+	@echo "==> coverage: running the tests (twice as long as without)"
+	@mkdir -p build/coverage
+	@$(BIN)/pytest --quiet --cov --cov-report=term --cov-report=html $(ARGS)
+	@echo "==> coverage: each line is shown in build/coverage/html/index.html"
+
 bench: $(DONE)/native $(DONE)/dev ## Measure against baselines; ARGS="list" shows what, ARGS="full" is all
 	@echo "==> bench: measuring (three minutes; whatever else runs here spoils it)"
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-full: $(DONE)/native $(DONE)/dev ## Measure all scenarios, payloads and baselines
+	@echo "==> bench: measuring everything (about half an hour)"
+	@$(BIN)/python -m bench full
 
 wheel: $(DONE)/packages $(DONE)/wheel-tools ## Build a wheel with nghttp2 inside, and prove it on a bare system
 	@echo "==> wheel: building (about half a minute)"
@@ -80,6 +106,23 @@ $(DONE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* proto
 	@echo "==> setup: compiling the native modules that changed (up to a minute or two)"
 	@$(BIN)/pip install --quiet --no-build-isolation --editable .
 	@touch $@
+
+# Compiled code with sanitizers has a virtual environment of its own, which sees the packages of the other one, but not
+# the build of ours that is in there.
+$(SANITIZE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* proto/*.proto)
+	@echo "==> setup: compiling the native modules with sanitizers (two or three minutes when all have changed)"
+	@[ -x $(SANITIZE)/venv/bin/python ] || $(BIN)/python -m venv --without-pip $(SANITIZE)/venv
+	@$(BIN)/python -c '$(packages)' > "$$($(SANITIZE)/venv/bin/python -c '$(packages)')/packages.pth"
+	@$(BIN)/pip --python $(SANITIZE)/venv/bin/python install --quiet --no-build-isolation --no-deps --editable . \
+		--config-settings=build-dir=$(SANITIZE)/cmake --config-settings=cmake.define.NATIVE_SANITIZE=true
+	@touch $@
+
+packages := import sysconfig; print(sysconfig.get_path("purelib"))
+
+# Prefix of a command whose compiled code is watched; $(1) adds options. Python's own allocator would hide errors, and
+# what Python never frees at its end is no leak.
+watched = LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1$(1) UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1$(1)
 
 $(DONE)/wheel-tools: .ci/system pyproject.toml | $(DONE)/packages
 	@$(BIN)/pip install --quiet --group wheel

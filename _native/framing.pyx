@@ -15,10 +15,9 @@ from executor._native.output cimport output_add, output_copy, output_t
 from executor._native.types cimport STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED
 
 cdef enum:
-    # Memory a length may claim before its bytes come; then it grows by GROWTH. Messages up to here are copied once,
-    # larger ones once and a third at most.
+    # Memory a length may claim before its bytes come; a sender of this many gets room for all it declared, which the
+    # kernel commits page by page. Messages up to here are copied once, of larger ones this much is copied twice.
     FIRST_COMMIT = 1 << 20
-    GROWTH = 4
 
 
 # --- receiving ------------------------------------------------------------------------------------
@@ -38,7 +37,7 @@ cdef int begin(reader_t *reader, size_t limit) noexcept nogil:
 
 
 cdef int grow(reader_t *reader) noexcept nogil:
-    cdef buffer_t *larger = buffer_new(smaller(reader.body.capacity * GROWTH, reader.body_size))
+    cdef buffer_t *larger = buffer_new(reader.body_size)
     if larger == NULL:
         return READER_NO_MEMORY
     memcpy(larger.data, reader.body.data, reader.body.size)

@@ -1,0 +1,153 @@
+"""Owns the regression guard: instructions per request of this tree and of another commit, built in the same run.
+
+Must not depend on time: it counts instructions under valgrind, so a busy machine changes nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import build, guard_drive
+from bench.processes import BenchError
+from bench.table import aligned
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ("executor", "_native", "proto", "pyproject.toml", "README.md", "LICENSE")
+"""What goes into the package."""
+COUNT = 256
+DRIVE_S = 900
+
+
+def run(against: str, limit: float) -> int:
+    """Counts both and compares; 1 when a scenario rose by more than `limit` percent."""
+    build.tool("valgrind", "apt-get install valgrind")
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as folder:
+        new = measure(installed(_working_tree(Path(folder) / "new")), Path(folder))
+        try:
+            old = measure(installed(_commit(against, Path(folder) / "old")), Path(folder))
+        except BenchError as error:
+            print(f"nothing to compare with: {against} cannot be measured: {error}", file=sys.stderr)
+            old = {}
+    print(render(old, new, against))
+    return 1 if risen(old, new, limit) else 0
+
+
+def risen(old: Mapping[str, float], new: Mapping[str, float], limit: float) -> list[str]:
+    """The scenarios that rose by more than `limit` percent."""
+    return [name for name in new if name in old and new[name] > old[name] * (1 + limit / 100)]
+
+
+def render(old: Mapping[str, float], new: Mapping[str, float], against: str) -> str:
+    """A table."""
+    rows = [["instructions per request", against, "now", "change"]]
+    for name, count in new.items():
+        before = old.get(name)
+        share = "new" if before is None else f"{100 * (count / before - 1):+.2f}%"
+        rows.append([name, "-" if before is None else f"{before:,.0f}", f"{count:,.0f}", share])
+    return aligned(rows)
+
+
+# --- building
+
+
+def _working_tree(folder: Path) -> Path:
+    """A copy of what would be packaged now."""
+    folder.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.html", "*.c")
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def _commit(name: str, folder: Path) -> Path:
+    """The same of a commit. Raises BenchError."""
+    folder.mkdir()
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", name], capture_output=True)
+    if archive.returncode:
+        raise BenchError(archive.stderr.decode().strip())
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    return folder
+
+
+def installed(tree: Path) -> Path:
+    """The package built from a tree, or what was built from the same files before. Raises BenchError."""
+    files = sorted(path for name in SHIPPED for path in [tree / name, *(tree / name).rglob("*")] if path.is_file())
+    names = [str(path.relative_to(tree)) for path in files]
+    target = build.cache() / f"tree-{build.digest([*names, *files, sys.version])}"
+    if not (target / "done").exists():
+        shutil.rmtree(target, ignore_errors=True)
+        print(f"building {tree.name} (a few minutes) …", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
+        done = subprocess.run([*command, "--target", str(target), str(tree)], capture_output=True, text=True)
+        if done.returncode:
+            raise BenchError(f"it does not build: {done.stderr.strip()[-400:]}")
+        (target / "done").touch()
+    return target
+
+
+def marks() -> Path:
+    """The library that tells callgrind where to count, built."""
+    compiler = build.tool("cc", "apt-get install gcc")
+    source = build.SOURCES / "marks.c"
+    target = build.cache() / f"marks-{build.digest([source])}.so"
+    if not target.exists():
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(target), str(source)]
+        build.make("the marks for callgrind, which needs valgrind's headers", command, build.SOURCES)
+    return target
+
+
+# --- counting
+
+
+def measure(package: Path, folder: Path, count: int = COUNT) -> dict[str, float]:
+    """Instructions per request of each scenario that this package can run. Raises BenchError."""
+    out = Path(tempfile.mkdtemp(dir=folder))
+    # The package under measurement comes first; from the tree only `bench` is wanted.
+    shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
+    command = [
+        *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
+        *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{package}:{out / 'suite'}",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    print(f"counting {package.name} under valgrind (a minute) …", file=sys.stderr, flush=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DRIVE_S)
+    found = per_request(parts(out), count)
+    if done.returncode and not found:
+        raise BenchError(f"the drive ended with status {done.returncode}: {done.stderr.strip()[-600:]}")
+    return found
+
+
+def parts(folder: Path) -> dict[str, int]:
+    """Instructions of each dumped stretch, by its name."""
+    found = {}
+    for path in folder.glob("profile*"):
+        text = path.read_text(errors="replace")
+        name = re.search(r"^desc: Trigger: Client Request: (.+)$", text, re.M)
+        total = re.search(r"^(?:totals|summary): (\d+)", text, re.M)
+        if name and total:
+            found[name.group(1).strip()] = int(total.group(1))
+    return found
+
+
+def per_request(totals: Mapping[str, int], count: int) -> dict[str, float]:
+    """What one more request costs: N requests taken from 2 N, so that what both share does not count."""
+    found = {}
+    for name in guard_drive.NAMES:
+        if f"{name} 1" in totals and f"{name} 2" in totals:
+            found[name] = (totals[f"{name} 2"] - totals[f"{name} 1"]) / count
+    return found

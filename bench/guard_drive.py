@@ -1,0 +1,241 @@
+"""Owns what the guard counts: sessions, codecs and flow under recorded requests, in one process, under callgrind.
+
+Must not use a clock or anything random: two runs of the same code execute the same instructions, almost. The client
+is a string of bytes recorded beforehand, so that none of its cost is counted.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import json
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hpack
+import uvloop
+
+from bench import payloads, scenarios
+from executor import manifest
+from executor._native import exits, flow, message, transport
+from executor.graph import plan as plans
+from executor.inference import Inference, Readiness
+from executor.nodes import Nodes
+from executor.protocol import seldon as protocol
+from executor.rpc import admin
+from executor.rpc.server import RpcServer
+from executor.settings import Address, RunSettings, Scheme, ServeLimits
+from executor.types import Encoding, Method, Walk
+
+BATCH = 16
+"""Requests sent at once, as from a client with that many in flight."""
+WARM = 4 * BATCH
+WINDOW = 2**31 - 1
+END_OF_ANSWER = b"\x01\x05\x00\x00"
+"""Type and flags of a HEADERS frame that ends a stream, and half of a stream number: one for each answer."""
+# Small payloads: what a byte costs shows in time, what a request costs in instructions.
+GRAPHS = {"echo": (64, "echo"), "node": (64, "node"), "fan3": (64, "fan3"), "quick": (64, "quick")}
+JSON = "json-node"
+NAMES = (*GRAPHS, JSON)
+
+
+class Marks:
+    """Where counting starts and ends; does nothing without the shared library."""
+
+    def __init__(self, library: str) -> None:
+        self._library = ctypes.CDLL(library) if library else None
+
+    def start(self) -> None:
+        """Counts from here."""
+        if self._library is not None:
+            self._library.marks_start()
+
+    @contextlib.contextmanager
+    def counted(self, name: str) -> Iterator[None]:
+        """What is inside goes into a profile of this name."""
+        if self._library is not None:
+            self._library.marks_zero()
+        yield
+        if self._library is not None:
+            self._library.marks_dump(name.encode())
+
+
+class Recorded:
+    """A client's bytes: the preface, then requests one after another."""
+
+    def __init__(self, path: str, body: bytes) -> None:
+        self._encoder = hpack.Encoder()
+        self._stream = 1
+        self._path = path
+        self._body = b"\0" + len(body).to_bytes(4, "big") + body
+
+    def preface(self) -> bytes:
+        """What a client begins with; its windows are wide open."""
+        settings = b"\x00\x04" + WINDOW.to_bytes(4, "big")
+        return (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+            + _frame(4, 0, 0, settings)
+            + _frame(8, 0, 0, (WINDOW - 65535).to_bytes(4, "big"))
+        )
+
+    def requests(self, count: int) -> bytes:
+        """The next `count` requests."""
+        found = bytearray()
+        for _ in range(count):
+            headers = self._encoder.encode(
+                [
+                    *((":method", "POST"), (":scheme", "http"), (":path", self._path), (":authority", "bench")),
+                    *(("te", "trailers"), ("content-type", "application/grpc")),
+                ]
+            )
+            found += _frame(1, 4, self._stream, headers) + _frame(0, 1, self._stream, self._body)
+            self._stream += 2
+        return bytes(found)
+
+
+class Server:
+    """A graph served in this process, on one end of a pair of sockets and on a port."""
+
+    def __init__(self, graph: dict[str, Any], settings: RunSettings, folder: Path, node: bool = False) -> None:
+        path = folder / "graph.json"
+        path.write_text(json.dumps(graph))
+        reached = [*settings.components, *settings.endpoints]
+        selected = manifest.load(path, manifest.Profile.LOCAL, reached=reached)
+        plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+        self.reactor = transport.Reactor()
+        self.nodes = Nodes(self.reactor, exits.Pool(self.reactor, 1), ServeLimits())
+        self.nodes.bind(plan, settings)
+        engine = flow.Engine(self.reactor)
+        readiness = Readiness()
+        program = self.nodes.program(plan, 0)
+        self.inference = Inference(engine, program, plan, self.nodes.known, readiness=readiness)
+        readiness.set(True)
+        rpcs = dict(protocol.EXECUTOR_RPCS)
+        if node:  # the built-in model, asked as a node
+            rpcs = {scenarios.NODE_GRPC: rpcs[scenarios.FRONT_GRPC]}
+        self._rpc = RpcServer(engine, program, rpcs, admin.handlers(rpcs, self.inference, ""), default_timeout_s=600)
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self._rpc.start([self.listener])
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.listener.getsockname()[1])
+
+    def connect(self) -> socket.socket:
+        """A client's end of a new connection."""
+        here, there = socket.socketpair()
+        for end in (here, there):
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        self._rpc.native.accept(there.detach())
+        return here
+
+    def close(self) -> None:
+        """Ends it."""
+        self._rpc.close()
+        self.reactor.close()
+
+
+class Client:
+    """Sends recorded bytes and counts answers."""
+
+    def __init__(self, sock: socket.socket, recorded: Recorded) -> None:
+        self._sock, self._recorded = sock, recorded
+        self._wanted, self._seen, self._tail = 0, 0, b""
+        self._done = asyncio.Event()
+        sock.send(recorded.preface())
+        asyncio.get_running_loop().add_reader(sock, self._read)
+
+    def _read(self) -> None:
+        data = self._tail + self._sock.recv(4 << 20)
+        self._seen += data.count(END_OF_ANSWER)
+        self._tail = data[1 - len(END_OF_ANSWER) :]
+        if self._seen >= self._wanted:
+            self._done.set()
+
+    def record(self, count: int) -> list[bytes]:
+        """The next `count` requests, in batches."""
+        return [self._recorded.requests(BATCH) for _ in range(count // BATCH)]
+
+    async def play(self, batches: list[bytes]) -> None:
+        """Sends a batch, waits for its answers, and so on."""
+        for batch in batches:
+            self._wanted += BATCH
+            self._done.clear()
+            self._sock.send(batch)
+            await asyncio.wait_for(self._done.wait(), 300)
+
+    def close(self) -> None:
+        """Ends it."""
+        asyncio.get_running_loop().remove_reader(self._sock)
+        self._sock.close()
+
+
+def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
+    """Endpoints and components of a scenario whose remote nodes are all `node`."""
+    where = Address(Scheme.GRPC, "127.0.0.1", node.port)
+    return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
+
+
+async def drive(names: list[str], count: int, marks: Marks) -> None:
+    """Each scenario: warm, then `count` requests, then twice as many."""
+    echo = scenarios.SCENARIOS["echo"]
+    with tempfile.TemporaryDirectory() as folder:
+        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True)
+        for name in names:
+            size, graph = GRAPHS.get(name, (64, "node"))
+            scenario = scenarios.SCENARIOS[graph]
+            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder))
+            await server.nodes.start()
+            await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
+            server.close()
+            print(f"{name} done", flush=True)
+        node.close()
+
+
+async def _grpc(name: str, server: Server, size: int, count: int, marks: Marks) -> None:
+    client = Client(server.connect(), Recorded(scenarios.FRONT_GRPC, payloads.tensor_request(size)))
+    await client.play(client.record(WARM))
+    recorded = {times: client.record(times * count) for times in (1, 2)}
+    marks.start()
+    for times, batches in recorded.items():
+        with marks.counted(f"{name} {times}"):
+            await client.play(batches)
+    client.close()
+
+
+async def _json(server: Server, count: int, marks: Marks) -> None:
+    request = message.Message(payloads.numbers_request(0), int(Encoding.SELDON_JSON))
+
+    async def exchange(number: int) -> None:
+        for _ in range(number):
+            await server.inference.run(Walk.PREDICT, Method.PREDICT, request)
+
+    marks.start()
+    await exchange(WARM)
+    for times in (1, 2):
+        with marks.counted(f"{JSON} {times}"):
+            await exchange(times * count)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def main() -> None:
+    """Reads the arguments and drives."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", default=list(NAMES))
+    parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--marks", default="")
+    arguments = parser.parse_args()
+    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, Marks(arguments.marks)))
+
+
+if __name__ == "__main__":
+    main()

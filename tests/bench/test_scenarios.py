@@ -1,0 +1,87 @@
+"""Owns the tests of `bench.scenarios`, `bench.profiles` and `bench.gates`: the table holds together, graphs and all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import gates, profiles, scenarios, targets
+from bench.runner import Options
+from executor import manifest
+from executor.graph import plan
+
+
+@pytest.mark.parametrize("name", [name for name, each in scenarios.SCENARIOS.items() if each.graph])
+def test_each_graph_is_accepted(name: str, tmp_path: Path) -> None:
+    scenario = scenarios.SCENARIOS[name]
+    path = tmp_path / "graph.json"
+    path.write_text(json.dumps(scenarios.manifest(scenario)))
+    reached = [*scenario.remote, *scenario.inside]
+    selected = manifest.load(path, manifest.Profile.LOCAL, reached=reached)
+    compiled = plan.compile_plan(selected.predictor, selected.deployment.name)
+    names = {node.name for node in compiled.nodes}
+    assert set(reached) <= names
+
+
+def test_each_baseline_is_known_and_described() -> None:
+    named = {name for each in scenarios.SCENARIOS.values() for name in each.against}
+    assert named <= set(targets.CONTENDERS)
+    assert set(targets.ABOUT) == set(targets.CONTENDERS)
+
+
+def test_each_request_passes_for_right_where_nodes_echo() -> None:
+    for scenario in scenarios.SCENARIOS.values():
+        size = scenario.sizes[0]
+        if scenario.name not in ("onnx", "feedback", "rest-compose"):
+            assert scenario.check(size)(scenario.request(size)) == "", scenario.name
+
+
+def test_large_payloads_come_in_fewer_streams() -> None:
+    node = scenarios.SCENARIOS["node"]
+    assert [node.shape(size) for size in node.sizes] == [(8, 16), (8, 16), (4, 4), (2, 2)]
+    assert scenarios.SCENARIOS["latency"].shape(64) == (1, 1)
+
+
+def test_the_quick_profile_is_part_of_the_full_one() -> None:
+    quick = {(cell.scenario.name, cell.size) for cell in profiles.quick()}
+    full = {(cell.scenario.name, cell.size) for cell in profiles.full()}
+    assert quick < full
+    assert {name for name, _ in full} == set(scenarios.SCENARIOS)
+
+
+def test_profiles_begin_with_the_executor() -> None:
+    assert all(cell.targets[0] == targets.MILLRACE for cell in profiles.full())
+
+
+def test_a_choice_takes_payloads_and_contenders_as_given() -> None:
+    (cell,) = profiles.chosen(["node"], ["nghttpx"], [4096], Options())
+    assert (cell.size, cell.targets) == (4096, ("millrace", "nghttpx"))
+
+
+def test_one_call_at_a_time_has_no_open_loop() -> None:
+    (cell,) = profiles.chosen(["latency"], None, [], Options())
+    assert cell.options.open_s == 0
+
+
+def run(target: str, cost: float, scenario: str = "node", size: int = 64) -> dict[str, object]:
+    """As much of a run as a gate looks at."""
+    return {"scenario": scenario, "payload_bytes": size, "target": target, "cpu_us_per_request": cost}
+
+
+def test_a_gate_is_a_ratio_within_one_run() -> None:
+    (verdict,) = gates.verdicts([run("millrace", 9.0), run("go-proxy", 40.0), run("raw-tcp", 1.0)])
+    assert verdict.ratio == 0.225
+    assert verdict.kept
+    (text,) = gates.lines([run("millrace", 11.0), run("go-proxy", 40.0)])
+    assert text == "gate missed: node 64 B: 0.28 × go-proxy, at most 0.25"
+
+
+def test_a_gate_needs_both_sides() -> None:
+    assert gates.verdicts([run("millrace", 9.0)]) == []
+
+
+def test_gates_are_on_what_is_measured() -> None:
+    for gate in gates.GATES:
+        scenario = scenarios.SCENARIOS[gate.scenario]
+        assert gate.payload_bytes in scenario.sizes
+        assert gate.baseline in scenario.against
