@@ -39,7 +39,7 @@ sanitize: $(SANITIZE)/native $(DONE)/dev ## Run the tests of compiled code with 
 	@echo "==> sanitize: running the tests of compiled code (two to four minutes)"
 	@rm -f $(SANITIZE)/report.*
 	@$(call watched,:log_path=$(CURDIR)/$(SANITIZE)/report) $(SANITIZE)/venv/bin/python -P -m pytest \
-		-p no:cacheprovider $(or $(ARGS),$(COMPILED)); result=$$?; \
+		--capture=sys -p no:cacheprovider $(or $(ARGS),$(COMPILED)); result=$$?; \
 		for report in $(SANITIZE)/report.*; do [ ! -e "$$report" ] || { cat "$$report"; result=1; }; done; exit $$result
 	@echo "==> sanitize: no memory error, no undefined behaviour"
 
@@ -114,6 +114,7 @@ $(SANITIZE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* p
 	@[ -x $(SANITIZE)/venv/bin/python ] || $(BIN)/python -m venv --without-pip $(SANITIZE)/venv
 	@$(BIN)/python -c '$(packages)' > "$$($(SANITIZE)/venv/bin/python -c '$(packages)')/packages.pth"
 	@$(BIN)/pip --python $(SANITIZE)/venv/bin/python install --quiet --no-build-isolation --no-deps --editable . \
+		--config-settings=install.strip=false \
 		--config-settings=build-dir=$(SANITIZE)/cmake --config-settings=cmake.define.NATIVE_SANITIZE=true
 	@touch $@
 

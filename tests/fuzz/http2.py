@@ -1,4 +1,4 @@
-"""Owns the fuzzer of the HTTP/2 session: `PYTHONPATH=tests python tests/fuzz/http2.py [SECONDS [SEED]]`.
+"""Owns the fuzzer of the HTTP/2 session.
 
 The contract, for any bytes in any pieces, whatever the user of the session does meanwhile: the session goes on, or it
 has failed and says why. What it reports keeps to the order that users rely on, what it sends are well-formed frames,
@@ -7,16 +7,17 @@ and no buffer is left behind.
 
 import itertools
 import random
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from fuzz.drive import Case, Fuzzer
+from fuzz.mutate import changed, shuffled
 from support.frames import OK, REQUEST, RESPONSE, Event, Peer, message
 
-from executor._native import buffer, probe_http2
+from executor._native import probe_http2
 
 MAX_MESSAGE = 5000
+TOKENS = [b"\0", b"\x01", b"\xff", b"\0" * 9, b"\xff" * 9]
 SETTINGS = [{}, {3: 1}, {3: 0}, {4: 0}, {4: 1}, {4: 2**31 - 1}, {5: 16_384}, {5: 2**24 - 1}, {6: 10}, {1: 0}, {9: 1}]
 
 
@@ -118,28 +119,25 @@ class Traffic:
         return rng.choices(makers, [3, 4, 2, 1, 1, 0.5])[0]()
 
     def make(self) -> bytes:
-        """A connection's worth of bytes, damaged now and then."""
+        """A connection's worth of bytes."""
         rng = self.rng
         settings = rng.choice(SETTINGS)
         frames = [self.peer.preface(settings) if self.server else self.peer.settings(settings)]
         frames += [self.next() for _ in range(rng.randrange(1, 30))]
-        data = bytearray(b"".join(frames))
-        for _ in range(rng.choice([0, 0, 0, 0, 1, 1, 3])):
-            self.damage(data)
-        return bytes(data)
+        return b"".join(frames)
 
-    def damage(self, data: bytearray) -> None:
-        rng, at = self.rng, self.rng.randrange(len(data))
-        kind = rng.randrange(4)
-        if kind == 0:
-            data[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            data[at:at] = rng.randbytes(rng.randrange(1, 20))
-        elif kind == 2:
-            del data[at : at + rng.choice([1, 9, 100])]
-            data += b"\0"
-        else:
-            data[at] = rng.choice([0, 1, 255, rng.randrange(256)])
+
+def make(rng: random.Random, seeds: Sequence[Case]) -> Case:
+    """A connection of the corpus with its frames shuffled, or one thought up; some bytes are damaged now and then."""
+    if rng.random() < 0.3:
+        like = rng.choice(seeds)
+        kind, data = like.kind, shuffled(rng, like.data, rng.choice(seeds).data)
+    else:
+        server = rng.random() < 0.6
+        kind, data = "server" if server else "client", Traffic(rng, server).make()
+    if rng.random() < 0.4:
+        data = changed(rng, data, TOKENS, [each.data for each in seeds])
+    return Case(kind, data)
 
 
 def act(rng: random.Random, session: probe_http2.Session, stream: int) -> None:
@@ -161,9 +159,16 @@ def act(rng: random.Random, session: probe_http2.Session, stream: int) -> None:
         pass
 
 
-def one(rng: random.Random) -> bool:
-    """One connection, from its beginning to its end. Whether it was still alive then."""
-    server = rng.random() < 0.6
+def cuts_of(rng: random.Random, size: int) -> list[int]:
+    """Where to cut the bytes of a connection into reads."""
+    first = rng.randrange(200)  # where the interesting beginnings are; later cuts lie anywhere
+    cuts = {0, size, *range(first, first + 20), *(rng.randrange(size + 1) for _ in range(rng.choice([0, 5, 50])))}
+    return sorted(cut for cut in cuts if cut <= size)
+
+
+def one(rng: random.Random, case: Case) -> bool:
+    """One connection, from its beginning to its end; `case.kind` is our side. Whether it was still alive then."""
+    server, data = case.kind == "server", case.data
     session = probe_http2.Session(server, max_message=MAX_MESSAGE, max_header_bytes=2000, max_streams=4)
     order, reader = Order(not server), Peer()
     if not server:
@@ -171,10 +176,7 @@ def one(rng: random.Random) -> bool:
             session.request(REQUEST, b"x", rng.random() < 0.3)
         if rng.random() < 0.9:
             reader.read(session.take_output())
-    data = Traffic(rng, server).make()
-    first = rng.randrange(200)  # where the interesting beginnings are; later cuts lie anywhere
-    cuts = {0, len(data), *range(first, first + 20), *(rng.randrange(len(data)) for _ in range(rng.choice([0, 5, 50])))}
-    for start, stop in itertools.pairwise(sorted(cut for cut in cuts if cut <= len(data))):
+    for start, stop in itertools.pairwise(cuts_of(rng, len(data))):
         found = session.feed(data[start:stop])
         for _ in range(rng.choice([0, 0, 1, 3])):
             act(rng, session, rng.choice([1, 3, 5, 7, *(event[1] for event in found if len(event) > 1)]))
@@ -192,24 +194,5 @@ def one(rng: random.Random) -> bool:
     return alive
 
 
-def run(seed: int, rounds: int, seconds: float = 1e9) -> tuple[int, int]:
-    """Fuzzes for so many connections or seconds, whichever ends first. How many there were, and survived."""
-    end = time.monotonic() + seconds
-    count = survived = 0
-    before = buffer.live_buffers()
-    while count < rounds and time.monotonic() < end:
-        try:
-            survived += one(random.Random(f"{seed}/{count}"))
-            assert buffer.live_buffers() == before, "buffers were left behind"
-        except BaseException:
-            print(f"seed {seed}, connection {count}", file=sys.stderr)
-            raise
-        count += 1
-    return count, survived
-
-
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    chosen = int(given[1]) if len(given) > 1 else random.randrange(2**32)
-    done, alive = run(chosen, 1 << 62, float(given[0]) if given else 10.0)
-    print(f"seed {chosen}: {done} connections, {alive} alive at the end, the rest failed with a reason")
+FUZZER = Fuzzer.simple("http2", make, one)
+run = FUZZER.run

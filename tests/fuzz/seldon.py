@@ -1,4 +1,4 @@
-"""Owns the fuzzer of the seldon-protobuf codec: `python tests/fuzz/seldon.py [SECONDS [SEED]]`.
+"""Owns the fuzzer of the seldon-protobuf codec.
 
 The contract, for any bytes: accepted, or DecodeError with an offset inside the message. The envelope is accepted if
 and only if google.protobuf accepts it, payloads being bytes to both; but for varints over 64 bits, which google's
@@ -7,26 +7,27 @@ parser cuts and ours refuses. No buffer may be left behind.
 
 import random
 import struct
-import sys
-import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
+from fuzz.drive import Case, Fuzzer
+from fuzz.mutate import changed
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from executor import errors
-from executor._native import buffer, codec_face, seldon
+from executor._native import codec_face, seldon
 from executor._native import message as native
-from executor._pb import seldon_pb2 as pb
 from executor.types import Form
 
+FORMS = {form.name.lower(): form for form in Form}
 STRICTER = ("does not fit in 64 bits", "field number 0")
 """What ours refuses and google's parser does not."""
 ODD_NUMBERS = [0, 1, 9, 10, 11, 17, 18, 26, 34, 42, 50, 58, 0x7F, 0x80, 0xFF]
 
 
+@cache
 def envelopes() -> dict[Form, Any]:
     """Message classes of google.protobuf that know the envelope and nothing below it."""
     file = descriptor_pb2.FileDescriptorProto(name="envelope.proto", package="fuzz", syntax="proto3")
@@ -48,55 +49,16 @@ def envelopes() -> dict[Form, Any]:
     return dict(zip(Form, map(message_factory.GetMessageClass, found), strict=True))
 
 
-def corpus() -> list[bytes]:
-    """One message of every kind, with everything in its meta."""
-    meta = {
-        "puid": "p" * 20,
-        "tags": {"a": [1.0, {"b": None}], "c": "text"},
-        "routing": {"router": 1, "other": -1},
-        "requestPath": {"node": "image:1"},
-        "metrics": [{"key": "k", "type": "TIMER", "value": 2.5, "tags": {"x": "y"}}],
-    }
-    status = {"code": 400, "info": "info", "reason": "reason", "status": "FAILURE"}
-    payloads = [
-        ("tensor", [[1.0, 2.0], [3.0, 4.0]]),
-        ("ndarray", [[1.0, 2.0], ["x", None]]),
-        ("ndarray", [[1.0, 2.0], [3.0, 4.0]]),
-        ("tftensor", [[1, 2], [3, 4]]),
-        ("tftensor", [["a"], ["b"]]),
-        ("tftensor", [1.5]),
-        ("binData", b"\x00\x01\x02"),
-        ("strData", "text"),
-        ("jsonData", {"a": [1, 2, {"b": True}]}),
-        ("customData", ("type", b"value")),
-    ]
-    built = [seldon.build(kind, value, ["a", "b"], meta, status) for kind, value in payloads]
-    built += [seldon.build(kind, value) for kind, value in payloads]
-    feedback = seldon.build_feedback(built[0], built[1], 0.5, built[2])
-    return [bytes(one) for one in [*built, seldon.build_list(built[:3]), feedback]]
+TOKENS = [bytes([number]) for number in ODD_NUMBERS]
+TOKENS += [struct.pack("<Bq", 0x11, number) + b"\xff" * count for number in range(-3, 3) for count in (0, 4, 9, 10, 12)]
+TOKENS += [bytes([tag]) * count for tag in (0x0B, 0x13, 0x0C, 0x14) for count in (1, 2, 99, 101, 300)]  # groups
 
 
-def mutated(rng: random.Random, seeds: list[bytes]) -> bytes:
-    """A seed with a few things done to it."""
-    data = bytearray(rng.choice(seeds))
-    for _ in range(rng.choice([0, 1, 1, 2, 3, 8])):
-        at = rng.randrange(len(data) + 1)
-        act = rng.randrange(7)
-        if act == 0:
-            data[at:at] = rng.randbytes(rng.randrange(1, 5))
-        elif act == 1:
-            del data[at : at + rng.choice([1, 1, 2, 8, len(data)])]
-        elif act == 2 and at < len(data):
-            data[at] = rng.choice([*ODD_NUMBERS, rng.randrange(256)])
-        elif act == 3 and at < len(data):
-            data[at] ^= 1 << rng.randrange(8)
-        elif act == 4:
-            data += rng.choice(seeds)
-        elif act == 5:
-            data[at:at] = struct.pack("<Bq", 0x11, rng.randrange(-3, 3)) + b"\xff" * rng.choice([0, 4, 9, 10, 12])
-        else:
-            data[at:at] = bytes(rng.choice([0x0B, 0x13, 0x0C, 0x14]) for _ in range(rng.choice([1, 2, 99, 101, 300])))
-    return bytes(data)
+def make(rng: random.Random, seeds: Sequence[Case]) -> Case:
+    """A message of the corpus, damaged, and at times taken for another kind of message."""
+    seed = rng.choice(seeds)
+    kind = seed.kind if rng.random() < 0.8 else rng.choice(list(FORMS))
+    return Case(kind, changed(rng, seed.data, TOKENS, [each.data for each in seeds], 8))
 
 
 def accepts(step: Callable[[], Any], size: int) -> str:
@@ -162,30 +124,10 @@ def one(data: bytes, form: Form, oracle: Any) -> bool:
     return not refused
 
 
-def run(seed: int, rounds: int, seconds: float = 1e9) -> tuple[int, int]:
-    """Fuzzes for so many rounds or seconds, whichever ends first. How many inputs there were, and were accepted."""
-    rng = random.Random(seed)
-    seeds, oracles = corpus(), envelopes()
-    before = buffer.live_buffers()
-    end = time.monotonic() + seconds
-    count = accepted = 0
-    while count < rounds and time.monotonic() < end:
-        data = mutated(rng, seeds)
-        form = rng.choice([Form.MESSAGE, Form.MESSAGE, Form.LIST, Form.FEEDBACK])
-        try:
-            accepted += one(data, form, oracles[form])
-        except BaseException:
-            print(f"seed {seed}, form {form!r}, input {data!r}", file=sys.stderr)
-            raise
-        count += 1
-    assert buffer.live_buffers() == before, "buffers were left behind"
-    return count, accepted
+def attempt(rng: random.Random, case: Case) -> bool:
+    form = FORMS[case.kind]
+    return one(case.data, form, envelopes()[form])
 
 
-if __name__ == "__main__":
-    warnings.simplefilter("error")
-    assert pb.SeldonMessage.FromString(corpus()[0]).meta.puid, "the corpus is no SeldonMessage"
-    given = sys.argv[1:]
-    chosen = int(given[1]) if len(given) > 1 else random.randrange(2**32)
-    done, taken = run(chosen, 1 << 62, float(given[0]) if given else 10.0)
-    print(f"seed {chosen}: {done} inputs, {taken} accepted, the rest refused with an offset")
+FUZZER = Fuzzer.simple("seldon", make, attempt)
+run = FUZZER.run
