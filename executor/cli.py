@@ -367,7 +367,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grpc-port", type=_port, default=5001, metavar="PORT", help="(default 5001; 0: a free one)")
     parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="(default 8000; 0: a free one)")
     parser.add_argument("--workers", type=processes, default=1, metavar="N",
-                        help="processes, each of which loads the components; auto: by CPU quota (default 1)")  # fmt: skip
+                        help="processes; each loads the components; auto: by the CPU quota (default 1)")  # fmt: skip
     parser.add_argument("--no-routing-meta", action="store_true",
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)

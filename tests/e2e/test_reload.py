@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from support import serving
@@ -58,7 +58,7 @@ class Load:
         """Whether each client's last answer came from `name`."""
         return len(self.last) == len(self._threads) and set(self.last.values()) == {f"{name}.predict(x)"}
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for each in self._threads:
             each.start()
         return self
@@ -83,11 +83,9 @@ def test_requests_go_on_while_the_graph_changes(programs: Programs, tmp_path: Pa
             poll(lambda name=name: load.all_say(name), 15.0)  # type: ignore[misc]
         put(path, "kind: SeldonDeployment\napiVersion: machinelearning.seldon.io/v1\nspec: 7\n")
         program.wait_for(lambda: "not reloaded, the graph before it goes on" in program.err)
-        put(
-            path,
-            manifest("four").replace('"name": "four"', '"nobody": "four"').replace('"value": "four"', '"value": 4'),
-        )
+        put(path, serving.deployment(node("m", "model", nobody="four")))
         program.wait_for(lambda: program.err.count("not reloaded") == 2)
+        assert "unknown parameter nobody" in program.err
         assert load.all_say("three")
         put(path, manifest("five"))
         poll(lambda: load.all_say("five"), 15.0)
