@@ -76,7 +76,9 @@ class Worker:
                 await signals.first.wait()
                 return 0 if await unless(signals.second, self._process.drain()) else 1
             finally:
-                for task in [*tasks, *([self._preparing] if self._preparing is not None else [])]:
+                if self._preparing is not None:
+                    tasks.append(self._preparing)
+                for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 if self._prepared is not None:
@@ -105,15 +107,17 @@ class Worker:
             await asyncio.sleep(REPORT_S)
 
     async def _listen(self, signals: Signals) -> None:
-        while (heard := await self._link.receive()) is not None:
-            said, connection = heard
-            if connection is not None:
-                self._take(said, connection)
-            elif said["say"] == "drain":
-                signals.ask()
-            else:
-                await self._reload(said)
-        signals.ask()  # the parent has gone
+        try:
+            while (heard := await self._link.receive()) is not None:
+                said, connection = heard
+                if connection is not None:
+                    self._take(said, connection)
+                elif said["say"] == "drain":
+                    signals.ask()
+                else:
+                    await self._reload(said)
+        finally:
+            signals.ask()  # the parent has gone, or cannot be heard any more
 
     def _take(self, said: Said, connection: socket.socket) -> None:
         self._taken += 1

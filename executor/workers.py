@@ -24,8 +24,8 @@ PREPARE_S = 120.0
 """How long workers may take to load another graph."""
 MARGIN_S = 5.0
 """What a worker may take to end, beyond the time that requests have."""
-BEHIND_MAX = 8
-"""Messages that a worker may have left unread and still get connections: more, and it hangs."""
+HUNG_S = 1.0
+"""How long a worker may leave a connection untaken before others are preferred."""
 
 
 async def run(settings: RunSettings, text: str) -> int:
@@ -53,6 +53,7 @@ class Worker:
         self.vote: asyncio.Future[str | None] | None = None
         self._parent = parent
         self._load = self._given = self._taken = 0
+        self._untaken_since: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -62,12 +63,14 @@ class Worker:
 
     @property
     def well(self) -> bool:
-        """Whether it reads what it is told."""
-        return self.link is not None and not self.link.closed and self.link.waiting < BEHIND_MAX
+        """Whether it takes what it is given."""
+        return self._untaken_since is None or asyncio.get_running_loop().time() - self._untaken_since < HUNG_S
 
     def give(self, kind: str, connection: socket.socket) -> None:
         """Hands it a connection."""
         self._given += 1
+        if self._untaken_since is None:
+            self._untaken_since = asyncio.get_running_loop().time()
         self.say({"say": kind}, connection)
 
     def say(self, said: Said, connection: socket.socket | None = None) -> None:
@@ -90,6 +93,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         self.link = Link(ours)
         self._load = self._given = self._taken = 0
+        self._untaken_since = None
         self.link.send(self._parent.greeting(self))
         self._task = asyncio.create_task(self._hear(self.link))
         return theirs
@@ -100,6 +104,8 @@ class Worker:
                 said, _ = heard
                 if said["say"] == "load":
                     self._taken, self._load = said["taken"], said["load"]
+                    now = asyncio.get_running_loop().time()
+                    self._untaken_since = None if self._taken == self._given else now
                 else:
                     self._parent.heard(self, said)
         finally:
@@ -193,11 +199,10 @@ class Parent:
         self.changed()
 
     def _least_loaded(self, kind: str) -> Worker | None:
-        well = [each for each in self.workers if each.well]
-        able = [each for each in well if each.number is not None]
+        able = [each for each in self.workers if each.number is not None]
         if not able and kind == "http":
-            able = [each for each in well if each.up]  # they answer that they are not ready yet
-        return min(able, key=lambda each: each.load, default=None)
+            able = [each for each in self.workers if each.up]  # they answer that they are not ready yet
+        return min(able, key=lambda each: (not each.well, each.load), default=None)
 
     def changed(self) -> None:
         """Who can be given connections has changed. Where there is nobody, connections wait in the backlog."""
@@ -225,7 +230,8 @@ class Parent:
             worker.number = said["number"]
             self._catch_up(worker)
         elif said["say"] == "failed":
-            worker.failed = getattr(errors, said["kind"], errors.Error)(said["why"])
+            kind = errors.ComponentError if said["kind"] == "ComponentError" else errors.Error
+            worker.failed = kind(said["why"])
             if self._open:
                 log.error("worker %s: %s", worker.child.name, said["why"])
         elif said["say"] == "prepared":

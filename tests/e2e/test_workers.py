@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -130,15 +131,40 @@ def test_a_killed_worker_is_replaced_and_others_do_not_notice(serve: Serve) -> N
     poll(reached, 20.0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_requests_finish(serve: Serve, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_worker_that_hangs_gets_no_more_connections(serve: Serve) -> None:
+    program = serve().ready()
+    hung = min(workers_of(program))
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        rest = RestClient(program.http_port)
+        answered = [0]
+
+        def ask() -> None:
+            with contextlib.suppress(OSError):
+                rest.status("/live")
+                answered[0] += 1
+
+        first = [threading.Thread(target=ask) for _ in range(6)]
+        for each in first:
+            each.start()
+        time.sleep(1.5)  # what was given to it before it counts as hung has to wait
+        with grpc_clients(program, 6) as made:
+            assert hung not in {pid_of(each) for each in made}
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    for each in first:
+        each.join()
+    assert answered == [6]
+
+
+def test_a_signal_lets_requests_finish(serve: Serve, tmp_path: Path) -> None:
     program = serve().ready()
     gate = tmp_path / "gate"
     children = workers_of(program)
     with grpc_clients(program, 2) as made:
         calls = [each.start({"strData": f"wait {gate}"}) for each in made]
         poll(lambda: gate.with_suffix(".begun").exists() and gate.with_suffix(".begun").read_text() == "..")
-        program.signal(number)
+        program.signal(signal.SIGTERM)
         program.wait_for(lambda: program.err.count("draining") == 3)
         with pytest.raises(OSError, match="refused"):
             RestClient(program.http_port).status("/ready")
