@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from executor import __version__, errors
+from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
 USAGE_STATUS = 2
@@ -114,6 +115,12 @@ def _run(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return app.run(settings)
 
 
+def _worker(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from executor import worker
+
+    return worker.run()
+
+
 def _node(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     settings = node_settings(parsed, environment)
     from executor import app
@@ -184,6 +191,7 @@ def run_settings(parsed: argparse.Namespace) -> RunSettings:
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
+        workers=parsed.workers,
     )
 
 
@@ -313,6 +321,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(_command(commands, "check", "check a manifest and draw its graph", _CHECK_EPILOG, _check))
     _add_node(_command(commands, "node", "serve one Python class as a node", _NODE_EPILOG, _node))
     _add_call(_command(commands, "call", "send one request and print the answer", _CALL_EPILOG, _call))
+    commands.add_parser("worker").set_defaults(command=_worker)  # what `run --workers` starts; not for users
     return parser
 
 
@@ -357,6 +366,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
                         help="run the node's component in a process of its own; again for each node")  # fmt: skip
     parser.add_argument("--grpc-port", type=_port, default=5001, metavar="PORT", help="(default 5001; 0: a free one)")
     parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="(default 8000; 0: a free one)")
+    parser.add_argument("--workers", type=processes, default=1, metavar="N",
+                        help="processes; each loads the components; auto: by the CPU quota (default 1)")  # fmt: skip
     parser.add_argument("--no-routing-meta", action="store_true",
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)

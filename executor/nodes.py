@@ -94,14 +94,28 @@ class Nodes:
         self._reactor = reactor
         self._pool = pool
         self._limits = limits
+        self._made: Mapping[str, Any] = {}
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
         self._children: list[tuple[Child, Channel]] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def bind(self, plan: plans.Plan, settings: RunSettings) -> None:
-        """Finds the endpoint of every node. Raises ComponentError for a class that cannot be loaded."""
+    @staticmethod
+    def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
+        """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        return {
+            node.name: load.component(settings.components[node.name], node.arguments)
+            for node in plan.nodes
+            if node.calls and node.builtin is None and node.name in settings.components
+            if node.name not in settings.isolate
+        }
+
+    def bind(self, plan: plans.Plan, settings: RunSettings, made: Mapping[str, Any] | None = None) -> None:
+        """Finds the endpoint of every node; `made` are components by node. Raises ComponentError for a class that
+        cannot be loaded.
+        """
+        self._made = self.load(plan, settings) if made is None else made
         for node in plan.nodes:
             self.endpoints.append(self._endpoint(node, settings))
 
@@ -144,9 +158,8 @@ class Nodes:
         if node.name in settings.components:
             target = settings.components[node.name]
             self.reached[node.name] = f"in this process: {target}"
-            made = load.component(target, node.arguments)
             wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
-            return self.component(host.Host(made, node.name, image=node.image or None, methods=wanted))
+            return self.component(host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted))
         return self._remote(node, settings.endpoints.get(node.name) or _own_address(node))
 
     def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:

@@ -3,10 +3,12 @@
 Must not read arguments or the environment (see `executor.cli`) nor open anything.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from executor import errors
 
@@ -157,6 +159,21 @@ class RunSettings:
     threads: int | None = None
     """Threads for blocking components; None is as many as CPUs, at least 4."""
     log_level: str = "info"
+    workers: int = 1
+    """Processes that serve. Components are loaded once in each."""
+
+    def to_json(self) -> str:
+        """All of it, for `from_json` in another process."""
+        return json.dumps(asdict(self), default=sorted)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        told = json.loads(text)
+        for name, each in told["endpoints"].items():
+            told["endpoints"][name] = Address(**{**each, "scheme": Scheme(each["scheme"])})
+        told |= {"isolate": frozenset(told["isolate"]), "listen": ListenSettings(**told["listen"])}
+        return cls(**{**told, "limits": ServeLimits(**told["limits"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from executor import errors
-from executor.settings import Address, RunSettings, Scheme, ServeLimits, parse_target, parse_url
+from executor.settings import Address, ListenSettings, RunSettings, Scheme, ServeLimits, parse_target, parse_url
 
 URLS = [
     ("grpc://node:5000", Address(Scheme.GRPC, "node", 5000), "node:5000"),
@@ -68,3 +68,18 @@ def test_settings_are_frozen_and_have_bounds() -> None:
         settings.manifest = "other"  # type: ignore[misc]
     assert settings.default_timeout_s == 60.0
     assert all(getattr(ServeLimits(), field.name) > 0 for field in dataclasses.fields(ServeLimits))
+
+
+def test_run_settings_survive_json() -> None:
+    settings = RunSettings(
+        "graph.yaml",
+        components={"m": "model.py:Model"},
+        endpoints={"n": parse_url("http://[::1]:80/x"), "u": parse_url("unix:/tmp/s")},
+        isolate=frozenset({"m"}),
+        document="two",
+        listen=ListenSettings("0.0.0.0", None, 1, "/tmp/s"),
+        limits=ServeLimits(max_message_bytes=7),
+        default_timeout_s=None,
+        workers=3,
+    )
+    assert RunSettings.from_json(settings.to_json()) == settings

@@ -61,6 +61,7 @@ class RestServer:
         )
         self._server = _Uvicorn(config)
         self._ticker: asyncio.Task[None] | None = None
+        self._taking: set[asyncio.Task[object]] = set()
 
     @property
     def connections(self) -> int:
@@ -80,8 +81,33 @@ class RestServer:
         await self._server.startup(sockets=list(sockets))
         self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S))
 
+    def accept(self, sock: socket.socket) -> None:
+        """Takes over an accepted connection, once `start` has returned."""
+        if self._app.draining:
+            sock.close()
+            return
+        sock.setblocking(False)
+        task: asyncio.Task[object] = asyncio.create_task(self._take(sock))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _take(self, sock: socket.socket) -> None:
+        config, state = self._server.config, self._server.server_state
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            app_state = self._server.lifespan.state
+            return config.http_protocol_class(config=config, server_state=state, app_state=app_state, _loop=loop)  # type: ignore[call-arg]
+
+        try:
+            await loop.connect_accepted_socket(protocol, sock)
+        except OSError:  # the client has gone already
+            sock.close()
+
     async def drain(self, timeout_s: float | None = None) -> bool:
         """Take no more connections and wait for requests under way; whether all ended in time (unit: seconds)."""
+        if self._taking:
+            await asyncio.wait(self._taking)
         self._app.draining = True
         state = self._server.server_state
         for server in self._server.servers:
