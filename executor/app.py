@@ -33,7 +33,8 @@ from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
 from executor.rpc.server import RpcServer
-from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits
+from executor.settings import ListenSettings, NodeSettings, NodeTlsSettings, RunSettings, ServeLimits, TlsSettings
+from executor.tls import server_source
 
 log = logging.getLogger("millrace")
 
@@ -69,7 +70,7 @@ def node(settings: NodeSettings) -> int:
 
 async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
     with _stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads)
+        process = Process(settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls)
         try:
             print(plans.tree(graph(process, settings, selected), process.nodes.reached), flush=True)
             return await process.run()
@@ -79,7 +80,7 @@ async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
 
 async def _node(settings: NodeSettings) -> int:
     with _stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads)
+        process = Process(settings.listen, settings.limits, settings.threads, settings.tls)
         try:
             plan = component(process, settings)
             print(f"{plan.root.name}  {settings.type}  {settings.component}", flush=True)
@@ -121,13 +122,22 @@ def _log_to_stderr(level: str) -> None:
 class Process:
     """One serving process: its engine, listeners and fronts."""
 
-    def __init__(self, listen: ListenSettings, limits: ServeLimits, threads: int | None) -> None:
+    def __init__(
+        self,
+        listen: ListenSettings,
+        limits: ServeLimits,
+        threads: int | None,
+        tls: TlsSettings | None = None,
+        node_tls: NodeTlsSettings | None = None,
+    ) -> None:
         self._listen = listen
         self._limits = limits
+        self._tls = server_source(tls) if tls is not None else None
+        self._watching: asyncio.Task[None] | None = None
         self.reactor = transport.Reactor()
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
-        self.nodes = Nodes(self.reactor, self.pool, limits)
+        self.nodes = Nodes(self.reactor, self.pool, limits, node_tls)
         self.readiness = Readiness()
         self._grpc_listeners: list[socket.socket] = []
         self._http_listeners: list[socket.socket] = []
@@ -162,10 +172,11 @@ class Process:
             admin.handlers(rpcs, inference, node),
             limits=self._limits,
             default_timeout_s=default_timeout_s,
+            tls=self._tls,
         )
         if self._http_listeners:
             app = App(inference, rest, limits=self._limits, default_timeout_s=default_timeout_s, node=node)
-            self._rest = RestServer(app, self._limits)
+            self._rest = RestServer(app, self._limits, self._tls)
 
     async def run(self) -> int:
         """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
@@ -183,6 +194,8 @@ class Process:
         are not let in before, so that those who wait for a server to be ready need not know what ready means here.
         """
         assert self._rpc is not None
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._tls.watch())
         if self._rest is not None:
             self._listen_on(self._http_listeners, "--http-port")
             await self._rest.start(self._http_listeners)
@@ -213,10 +226,11 @@ class Process:
         return [_told(listener) for listener in self._http_listeners]
 
     def _tell_where(self) -> None:
+        told, scheme = (" (TLS)", "https") if self._tls is not None else ("", "http")
         for where in self.grpc_told:
-            print(f"gRPC on {where}", flush=True)
+            print(f"gRPC on {where}{'' if where.startswith('unix:') else told}", flush=True)
         for where in self.rest_told:
-            print(f"REST on http://{where}", flush=True)
+            print(f"REST on {scheme}://{where}", flush=True)
 
     async def drain(self) -> bool:
         """Takes no more requests; whether all that were under way ended in time."""
@@ -233,6 +247,8 @@ class Process:
 
     async def stop(self) -> None:
         """Ends everything that still runs."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._rpc is not None:
             self._rpc.close()
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors
+from executor import __version__, errors, tls_options
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
 USAGE_STATUS = 2
@@ -43,6 +43,7 @@ examples:
   millrace run graph.yaml --component model=nodes.py:Model --isolate model
 
 endpoints are written grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT.
+grpcs:// and https:// are the same over TLS.
 """
 _NODE_EPILOG = """\
 The class has methods named predict, transform_input, transform_output, route, aggregate or send_feedback, as
@@ -54,7 +55,8 @@ examples:
   millrace node router.py:Router --type ROUTER --uds /tmp/router.sock
 
 environment: PREDICTIVE_UNIT_GRPC_SERVICE_PORT, PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS and
-PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name.
+PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name;
+SELDON_CERT_MOUNT_PATH, SELDON_CERT_FILE_NAME and SELDON_CERT_KEY_FILE_NAME for --tls-cert and --tls-key.
 """
 _CHECK_EPILOG = """\
 Prints every problem of the file with its line and exits with 2, or prints the graphs and exits with 0.
@@ -108,7 +110,7 @@ _USER_ERRORS = (
 
 
 def _run(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    settings = run_settings(parsed)
+    settings = run_settings(parsed, environment)
     from executor import app
 
     return app.run(settings)
@@ -161,7 +163,7 @@ def _call(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
 # --- arguments to settings ------------------------------------------------------------------------------------
 
 
-def run_settings(parsed: argparse.Namespace) -> RunSettings:
+def run_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) -> RunSettings:
     """What `millrace run` was asked. Raises `UsageError` and `errors.RequestError`."""
     components: dict[str, str] = parsed.component
     endpoints = {name: parse_url(url, f"--endpoint {name}:") for name, url in parsed.endpoint.items()}
@@ -181,6 +183,8 @@ def run_settings(parsed: argparse.Namespace) -> RunSettings:
         listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
         limits=_limits(parsed),
         default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
+        node_tls=tls_options.nodes(parsed),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
@@ -202,6 +206,7 @@ def node_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) ->
         listen=ListenSettings(parsed.host, grpc_port, http_port, parsed.uds),
         limits=_limits(parsed),
         default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
         threads=parsed.threads,
         log_level=parsed.log_level,
     )
@@ -349,6 +354,7 @@ def _add_serving(parser: argparse.ArgumentParser, default_timeout_s: float | Non
                         help=f"largest request or answer (default {ServeLimits().max_message_bytes})")  # fmt: skip
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads for blocking components")
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(default info)")
+    tls_options.add_serving(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -360,6 +366,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-routing-meta", action="store_true",
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)
+    tls_options.add_nodes(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

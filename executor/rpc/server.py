@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from executor._native import flow, program, server
 from executor.protocol.table import Action, Rpc
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace.rpc")
@@ -28,7 +29,7 @@ class RpcServer:
     """Serves the RPCs of `rpcs` through `program`, and those of `handlers` by Python.
 
     `default_timeout_s` holds for requests that bring no deadline. One more connection than `limits` allow is closed at
-    once.
+    once. With `tls`, connections over TCP are TLS, each with the context that is current when it comes.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class RpcServer:
         *,
         limits: ServeLimits | None = None,
         default_timeout_s: float | None = None,
+        tls: Source[ServerContexts] | None = None,
         encoding: Encoding = Encoding.SELDON_PROTO,
     ) -> None:
         limits = limits or ServeLimits()
         natives = {path: (rpc.walk, rpc.method, rpc.form) for path, rpc in rpcs.items() if rpc.action is Action.RUN}
+        self._tls = tls
         self._connections_max = limits.max_connections
         self._listeners: list[socket.socket] = []
         self._loop = engine.reactor.loop
@@ -95,7 +98,8 @@ class RpcServer:
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.native.accept(sock.detach())
+        secure = self._tls is not None and sock.family != socket.AF_UNIX
+        self.native.accept(sock.detach(), self._tls.current.grpc if self._tls is not None and secure else None)
 
     def _stop_listening(self) -> None:
         for listener in self._listeners:
