@@ -153,7 +153,7 @@ def _load_ca(context: ssl.SSLContext, file: str) -> None:
 _MEANINGS = {
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "NO_CERTIFICATE_OR_CRL_FOUND": "no certificate in PEM form in it",
-    "PEM_LIB": "not a certificate and a key in PEM form",
+    "PEM_LIB": "not in PEM form",
     "BAD_PASSWORD_READ": "keys with a password cannot be used",
     "BAD_DECRYPT": "keys with a password cannot be used",
 }
