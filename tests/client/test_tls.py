@@ -21,14 +21,14 @@ def scene(tmp_path: Path) -> Scene:
 async def test_files(scene: Scene) -> None:
     async with serving(node("m"), tls=tls.server_source(scene.serving(mutual=True))) as served:
         async with AsyncClient(served.target, ca=scene.ca, cert=scene.client.cert, key=scene.client.key) as client:
-            assert "hello" in str((await client.predict("hello")).payload)
+            assert "hello" in str((await client.predict("hello")).value)
 
 
 async def test_a_context_of_ones_own(scene: Scene) -> None:
     context = ssl.create_default_context(cafile=scene.ca)
     async with serving(node("m"), tls=tls.server_source(scene.serving())) as served:
         async with AsyncClient(served.target, tls=context) as client:
-            assert "hello" in str((await client.predict("hello")).payload)
+            assert "hello" in str((await client.predict("hello")).value)
         async with AsyncClient(served.target, tls=True) as client:
             with pytest.raises(errors.NodeError, match="certificate verify failed"):
                 await client.predict("hello")

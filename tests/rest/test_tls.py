@@ -94,7 +94,7 @@ async def test_nodes(scene: Scene, tmp_path: Path) -> None:
             await good.status()
         await good.close()
         stranger = node(port, NodeTlsSettings(Authority(tmp_path, "stranger").file))
-        with pytest.raises(errors.NodeError, match="TLS failed: certificate verify failed: unable to get local issuer"):
+        with pytest.raises(errors.NodeError, match="TLS failed: certificate verify failed"):
             await stranger.status()
         await stranger.close()
 
