@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin
 
 from executor import errors
 from executor._native import message as messages
-from executor._native.tls import words_of
+from executor._native import tls as veils
 from executor.protocol import seldon
 from executor.rest import body as bodies
 from executor.rest import headers, http1
@@ -145,7 +145,7 @@ class RestNode:
         except http1.ProtocolError as cause:
             raise self._failed(path, str(cause)) from cause
         except ssl.SSLError as cause:
-            raise self._failed(path, f"TLS failed: {words_of(cause)}") from cause
+            raise self._failed(path, f"TLS failed: {veils.words_of(cause)}") from cause
         except OSError as cause:
             raise self._failed(path, cause.strerror or str(cause) or type(cause).__name__) from cause
         raise self._failed(path, f"more than {REDIRECTS_MAX} redirects")
