@@ -28,8 +28,9 @@ from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
 from executor.rpc.server import RpcServer
-from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits
+from executor.settings import ListenSettings, NodeSettings, NodeTlsSettings, RunSettings, ServeLimits, TlsSettings
 from executor.signals import Signals, stopped_by_signals, unless
+from executor.tls import server_source
 
 log = logging.getLogger("millrace")
 
@@ -57,7 +58,7 @@ def node(settings: NodeSettings) -> int:
 
 async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
     with stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads)
+        process = Process(settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls)
 
         async def reload(text: str) -> None:
             process.switch(await prepare(process, settings, text))
@@ -73,7 +74,7 @@ async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
 
 async def _node(settings: NodeSettings) -> int:
     with stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads)
+        process = Process(settings.listen, settings.limits, settings.threads, settings.tls)
         try:
             plan = component(process, settings)
             print(f"{plan.root.name}  {settings.type}  {settings.component}", flush=True)
@@ -137,11 +138,21 @@ class Process:
     """One serving process: its engine, listeners and fronts. One that does not listen is given its connections."""
 
     def __init__(
-        self, listen: ListenSettings, limits: ServeLimits, threads: int | None, *, listens: bool = True
+        self,
+        listen: ListenSettings,
+        limits: ServeLimits,
+        threads: int | None,
+        tls: TlsSettings | None = None,
+        node_tls: NodeTlsSettings | None = None,
+        *,
+        listens: bool = True,
     ) -> None:
         self._listen = listen
         self._limits = limits
         self._listens = listens
+        self._tls = server_source(tls) if tls is not None else None
+        self._node_tls = node_tls
+        self._watching: asyncio.Task[None] | None = None
         self.reactor = transport.Reactor()
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
@@ -155,7 +166,7 @@ class Process:
 
     def new_nodes(self) -> Nodes:
         """Room for the nodes of one more plan."""
-        return Nodes(self.reactor, self.pool, self._limits)
+        return Nodes(self.reactor, self.pool, self._limits, self._node_tls)
 
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
@@ -175,10 +186,11 @@ class Process:
             admin.handlers(rpcs, inference, ""),
             limits=self._limits,
             default_timeout_s=default_timeout_s,
+            tls=self._tls,
         )
         if self._listen.http_port is not None:
             app = App(inference, rest, limits=self._limits, default_timeout_s=default_timeout_s)
-            self.rest = RestServer(app, self._limits)
+            self.rest = RestServer(app, self._limits, self._tls)
 
     def switch(self, prepared: Prepared) -> None:
         """New requests run on `prepared` from now on. The nodes before it stop when no request runs on them."""
@@ -216,6 +228,8 @@ class Process:
 
     async def start_rest(self) -> None:
         """The first half of `start`."""
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._tls.watch())
         if self._listeners is not None:
             self._listeners.listen_http()
         if self.rest is not None:
@@ -242,7 +256,7 @@ class Process:
 
     def _tell_where(self) -> None:
         if self._listeners is not None:
-            print(*self._listeners.lines, sep="\n", flush=True)
+            print(*self._listeners.lines(secure=self._tls is not None), sep="\n", flush=True)
 
     async def drain(self) -> bool:
         """Takes no more requests; whether all that were under way ended in time."""
@@ -259,6 +273,8 @@ class Process:
 
     async def stop(self) -> None:
         """Ends everything that still runs."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self.rpc is not None:
             self.rpc.close()
         try:

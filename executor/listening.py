@@ -55,10 +55,12 @@ class Listeners:
         """Lets REST clients in. Raises RequestError when another process took the port in the meantime."""
         _listen_on(self.http, "--http-port")
 
-    @property
-    def lines(self) -> list[str]:
-        """Where gRPC and REST are served, for the user."""
-        return [f"gRPC on {told(each)}" for each in self.grpc] + [f"REST on http://{told(each)}" for each in self.http]
+    def lines(self, secure: bool = False) -> list[str]:
+        """Where gRPC and REST are served, for the user; with TLS where `secure`, but for unix sockets."""
+        scheme = "https" if secure else "http"
+        mark = [" (TLS)" if secure and each.family != socket.AF_UNIX else "" for each in self.grpc]
+        grpc = [f"gRPC on {told(each)}{tls}" for each, tls in zip(self.grpc, mark, strict=True)]
+        return grpc + [f"REST on {scheme}://{told(each)}" for each in self.http]
 
     def close(self) -> None:
         """Closes all and removes the unix socket's file."""

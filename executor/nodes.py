@@ -26,9 +26,10 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, RunSettings, Scheme, ServeLimits
+from executor.settings import Address, NodeTlsSettings, RunSettings, Scheme, ServeLimits
 from executor.status import Status
 from executor.supervisor import Child
+from executor.tls import NodeContexts, Source, node_source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
@@ -86,7 +87,13 @@ def _text(text: str) -> messages.Message:
 class Nodes:
     """The nodes of one plan, bound: `endpoints` in the plan's order, `known` those that can be asked for metadata."""
 
-    def __init__(self, reactor: transport.Reactor, pool: exits.Pool, limits: ServeLimits) -> None:
+    def __init__(
+        self,
+        reactor: transport.Reactor,
+        pool: exits.Pool,
+        limits: ServeLimits,
+        node_tls: NodeTlsSettings | None = None,
+    ) -> None:
         self.endpoints: list[endpoint.Endpoint | None] = []
         self.known: dict[str, Node] = {}
         self.reached: dict[str, str] = {}
@@ -95,6 +102,9 @@ class Nodes:
         self._pool = pool
         self._limits = limits
         self._made: Mapping[str, Any] = {}
+        self._tls_settings = node_tls or NodeTlsSettings()
+        self._tls: Source[NodeContexts] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
@@ -131,11 +141,15 @@ class Nodes:
 
     async def start(self) -> None:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._tls.watch())
         isolated = [_until_listening(child, channel) for child, channel in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
 
     async def stop(self) -> None:
         """Closes channels and stops child processes."""
+        if self._watching is not None:
+            self._watching.cancel()
         ending = [rest.close() for rest in self._rest]
         ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child, _ in self._children]
@@ -164,8 +178,10 @@ class Nodes:
 
     def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:
         self.reached[node.name] = str(address)
-        if address.scheme is Scheme.HTTP:
-            rest = RestNode(address, name=node.name, limits=self._limits)
+        if address.scheme.is_rest:
+            contexts = self._contexts(address)
+            secure = None if contexts is None else lambda: contexts.current.rest
+            rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
             self._rest.append(rest)
             self.known[node.name] = rest
             return exits.Component(
@@ -187,13 +203,23 @@ class Nodes:
         self.reached[node.name] = f"in a process of its own: {target}"
         return channel.endpoint
 
+    def _contexts(self, address: Address) -> Source[NodeContexts] | None:
+        """What TLS to a node is done with, read when the first needs it; None for one without TLS."""
+        if not address.scheme.is_tls:
+            return None
+        if self._tls is None:
+            self._tls = node_source(self._tls_settings)
+        return self._tls
+
     def _channel(self, name: str, address: Address) -> Channel:
+        contexts = self._contexts(address)
         channel = Channel(
             address,
             reactor=self._reactor,
             paths=protocol.NODE_GRPC_PATHS,
             max_message_bytes=self._limits.max_message_bytes,
             node=name,
+            tls=None if contexts is None else lambda: contexts.current.grpc,
         )
         self._channels.append(channel)
         return channel

@@ -39,7 +39,9 @@ async def _run(sock: socket.socket) -> int:
         said = first[0]
         settings = RunSettings.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
-        process = app.Process(settings.listen, settings.limits, settings.threads, listens=False)
+        process = app.Process(
+            settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls, listens=False
+        )
         try:
             plan = app.graph(process, settings, app.select(settings, said["text"]))
             tree = plans.tree(plan, process.nodes.reached)

@@ -139,7 +139,12 @@ class Parent:
         with Signals() as signals, reloader.on_hangup():
             if await unless(signals.first, self.start()) is None:
                 return 0
-            print(f"{len(self.workers)} workers", *self._listeners.lines, sep="\n", flush=True)
+            print(
+                f"{len(self.workers)} workers",
+                *self._listeners.lines(self._settings.tls is not None),
+                sep="\n",
+                flush=True,
+            )
             await unless(signals.first, reloader.run())
             return 0 if await unless(signals.second, self.drain()) else 1
 

@@ -60,7 +60,7 @@ def test_run_settings() -> None:
         "--host", "0.0.0.0", "--default-timeout", "500ms", "--no-routing-meta", "--max-message-bytes", "1000",
         "--threads", "3", "--log-level", "debug",
     )  # fmt: skip
-    settings = cli.run_settings(parsed(*arguments))
+    settings = cli.run_settings(parsed(*arguments), {})
     assert settings.components == {"a": "x.py:A", "b": "pkg.mod:B"}
     assert settings.endpoints == {"c": Address(Scheme.HTTP, "h", 1, "/p")}
     assert settings.isolate == {"a"}
@@ -72,7 +72,7 @@ def test_run_settings() -> None:
 
 
 def test_run_defaults_are_those_of_the_settings() -> None:
-    assert cli.run_settings(parsed("run", "g.yaml")) == RunSettings("g.yaml")
+    assert cli.run_settings(parsed("run", "g.yaml"), {}) == RunSettings("g.yaml")
     assert RunSettings("g.yaml").listen == ListenSettings("127.0.0.1", 5001, 8000)
 
 

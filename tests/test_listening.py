@@ -19,7 +19,9 @@ def listeners() -> Iterator[Listeners]:
 
 
 def test_lines_say_where_it_listens(listeners: Listeners) -> None:
-    assert listeners.lines == [f"gRPC on {told(listeners.grpc[0])}", f"REST on http://{told(listeners.http[0])}"]
+    grpc, http = told(listeners.grpc[0]), told(listeners.http[0])
+    assert listeners.lines() == [f"gRPC on {grpc}", f"REST on http://{http}"]
+    assert listeners.lines(secure=True) == [f"gRPC on {grpc} (TLS)", f"REST on https://{http}"]
 
 
 async def test_connections_wait_while_held(listeners: Listeners) -> None:

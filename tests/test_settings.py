@@ -14,6 +14,8 @@ URLS = [
     ("http://node:9000", Address(Scheme.HTTP, "node", 9000), "node:9000"),
     ("http://node:9000/", Address(Scheme.HTTP, "node", 9000), "node:9000"),
     ("http://node:9000/a/b/", Address(Scheme.HTTP, "node", 9000, "/a/b"), "node:9000"),
+    ("grpcs://node:5000", Address(Scheme.GRPCS, "node", 5000), "node:5000"),
+    ("https://node:9000/a", Address(Scheme.HTTPS, "node", 9000, "/a"), "node:9000"),
     ("unix:/tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
     ("unix:///tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
 ]
@@ -31,7 +33,7 @@ def test_urls(url: str, address: Address, target: str) -> None:
     ("url", "said"),
     [
         ("node:5000", "no scheme; allowed are grpc://HOST:PORT, unix:/PATH"),
-        ("https://node:1", "TLS to nodes is not supported"),
+        ("grpcs://node:1/x", "a gRPC endpoint has no path"),
         ("ftp://node:1", "unknown scheme 'ftp'"),
         ("grpc://node", "the port is missing; write node:PORT"),
         ("grpc://node:", "the port is missing; write node:PORT"),

@@ -13,6 +13,7 @@ from executor.listening import Acceptor
 from executor.protocol.table import Action, Rpc
 from executor.rpc import sockets
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace.rpc")
@@ -26,7 +27,7 @@ class RpcServer:
     """Serves the RPCs of `rpcs` through `program`, and those of `handlers` by Python.
 
     `default_timeout_s` holds for requests that bring no deadline. One more connection than `limits` allow is closed at
-    once.
+    once. With `tls`, connections over TCP are TLS, each with the context that is current when it comes.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class RpcServer:
         *,
         limits: ServeLimits | None = None,
         default_timeout_s: float | None = None,
+        tls: Source[ServerContexts] | None = None,
         encoding: Encoding = Encoding.SELDON_PROTO,
     ) -> None:
         limits = limits or ServeLimits()
         natives = {path: (rpc.walk, rpc.method, rpc.form) for path, rpc in rpcs.items() if rpc.action is Action.RUN}
+        self._tls = tls
         self._connections_max = limits.max_connections
         self._draining = False
         self._acceptor = Acceptor(engine.reactor.loop, self.accept)
@@ -72,7 +75,8 @@ class RpcServer:
             return
         sock.setblocking(False)
         sockets.tune(sock)
-        self.native.accept(sock.detach())
+        secure = self._tls is not None and sock.family != socket.AF_UNIX
+        self.native.accept(sock.detach(), self._tls.current.grpc if self._tls is not None and secure else None)
 
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more connections and requests; whether all that ran ended within `timeout_s`.
