@@ -1,4 +1,4 @@
-"""The command line: what arguments become, what users' mistakes look like, and `check` from end to end."""
+"""The command line: what arguments and `parameters` become, what users' mistakes look like, and `check` in whole."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from executor import __version__, cli
+from executor import __version__, cli, errors, parameters
 from executor.settings import Address, ListenSettings, NodeSettings, RunSettings, Scheme
 
 GRAPH = """\
@@ -100,7 +100,7 @@ def test_a_node_on_a_unix_socket_takes_no_ports_unless_told() -> None:
 
 
 def test_parameters() -> None:
-    assert cli.parse_parameters('{"a": 1, "b": 0.5, "c": "x", "d": true}') == {"a": 1, "b": 0.5, "c": "x", "d": True}
+    assert parameters.parse('{"a": 1, "b": 0.5, "c": "x", "d": true}') == {"a": 1, "b": 0.5, "c": "x", "d": True}
     listed = [
         {"name": "i", "value": "3", "type": "INT"},
         {"name": "f", "value": "0.5", "type": "FLOAT"},
@@ -109,7 +109,7 @@ def test_parameters() -> None:
         {"name": "b", "value": "True", "type": "BOOL"},
         {"name": "n", "value": False, "type": "BOOL"},
     ]
-    assert cli.parse_parameters(json.dumps(listed)) == {"i": 3, "f": 0.5, "d": 1.0, "s": "7", "b": True, "n": False}
+    assert parameters.parse(json.dumps(listed)) == {"i": 3, "f": 0.5, "d": 1.0, "s": "7", "b": True, "n": False}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_parameters() -> None:
     ],
 )
 def test_wrong_parameters(text: str, said: str) -> None:
-    with pytest.raises(cli.UsageError) as caught:
-        cli.parse_parameters(text)
+    with pytest.raises(errors.RequestError) as caught:
+        parameters.parse(text)
     assert said in str(caught.value)
 
 

@@ -32,7 +32,7 @@ def test_grpc_and_rest_over_tls_on_two_workers(scene: Scene, tmp_path: Path) -> 
         assert "REST on https://" in program.out
         pids = set()
         for _ in range(6):
-            with Client(program.grpc, ca=scene.ca) as client:
+            with Client(program.grpc.removesuffix(" (TLS)"), ca=scene.ca) as client:
                 pids.add(str(client.predict("pid", timeout_s=5.0).value))
             context = ssl.create_default_context(cafile=scene.ca)
             rest = http.client.HTTPSConnection("127.0.0.1", program.http_port, context=context, timeout=5)
