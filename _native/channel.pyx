@@ -31,6 +31,7 @@ from executor._native.http2 cimport (
     session_room, session_t, stream_reset, stream_t,
 )
 from executor._native.message cimport Message, message_t, message_unref, message_wrap
+from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
     Reactor, conn_close, conn_t, conn_touch, connection_open, reactor_add_work, reactor_drop_work, timer_arm,
     timer_disarm, timer_t, work_t,
@@ -105,7 +106,7 @@ cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nog
     cdef int count = 8
     cdef int index
     put(&fields[0], b":method", 7, b"POST", 4)
-    put(&fields[1], b":scheme", 7, b"http", 4)
+    put(&fields[1], b":scheme", 7, b"https", 5 if channel.secure else 4)
     put(&fields[2], b":path", 5, exchange.path.data, exchange.path.size)
     put(&fields[3], b":authority", 10, channel.authority.data, channel.authority.size)
     put(&fields[4], b"te", 2, b"trailers", 8)
@@ -442,6 +443,7 @@ cdef class Channel(Endpoint):
     def __init__(
         self, Reactor reactor, str target, str authority, paths, *, int encoding=0, size_t max_message=64 << 20,
         size_t max_header=16 << 10, long waiting_max=10_000, str user_agent="millrace",
+        bint secure=False,
     ):
         memset(&self.channel, 0, sizeof(channel_t))
         self.reactor = reactor
@@ -455,6 +457,7 @@ cdef class Channel(Endpoint):
         self.channel.reactor = &reactor.raw
         self.channel.face = <void *>self
         self.channel.encoding = encoding
+        self.channel.secure = secure
         self.channel.waiting_max = waiting_max
         self.channel.limits.max_streams = 0
         self.channel.limits.max_header_bytes = max_header
@@ -478,8 +481,9 @@ cdef class Channel(Endpoint):
         if self.reactor is not None:
             reactor_drop_work(&self.reactor.raw, &self.channel.wanted)
 
-    def attach(self, int fd):
-        """Takes over a connected, non-blocking socket's file descriptor."""
+    def attach(self, int fd, context=None, str host=None):
+        """Takes over a connected, non-blocking socket's file descriptor; TLS with a `context`, to a server `host`."""
+        cdef Veil veil = veil_new(context, host) if context is not None else None
         cdef link_t *link = <link_t *>calloc(1, sizeof(link_t))
         cdef session_t *session
         if link == NULL:
@@ -491,6 +495,8 @@ cdef class Channel(Endpoint):
         self.reactor.enter()
         link.channel = &self.channel
         link.conn = &connection_open(self.reactor, fd, session, link, on_lost, self).raw
+        if veil is not None:
+            veil_put(veil, link.conn)
         link.next = self.channel.links
         link.patience.fire = on_patience
         link.patience.owner = link

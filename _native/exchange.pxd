@@ -61,6 +61,7 @@ ctypedef struct channel_t:
     int encoding
     limits_t limits
     bint closed
+    bint secure                  # its connections are TLS
     work_t wanted                # asks Python for a connection
 
 # A new exchange that nobody has been asked yet; takes references on both. NULL when memory is out.

@@ -29,6 +29,7 @@ from executor._native.http2 cimport (
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.program cimport Program, program_ref, program_unref
+from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
@@ -536,8 +537,9 @@ cdef class Server:
         if self.server.program != NULL:
             program_unref(self.server.program)
 
-    def accept(self, int fd):
-        """Takes over an accepted, non-blocking socket's file descriptor."""
+    def accept(self, int fd, context=None):
+        """Takes over an accepted, non-blocking socket's file descriptor; TLS with a `context`."""
+        cdef Veil veil = veil_new(context, None) if context is not None else None
         cdef peer_t *peer = <peer_t *>calloc(1, sizeof(peer_t))
         cdef session_t *session
         if peer == NULL:
@@ -549,6 +551,8 @@ cdef class Server:
         self.reactor.enter()
         peer.server = &self.server
         peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        if veil is not None:
+            veil_put(veil, peer.conn)
         peer.patience.fire = on_patience
         peer.patience.owner = peer
         timer_arm(self.server.reactor, &peer.patience, self.server.reactor.now + PATIENCE_S)

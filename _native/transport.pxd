@@ -1,5 +1,8 @@
 # Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python after a native pass.
-# Must not know what a session's streams mean.
+# Must not know what a session's streams mean, nor what a mover does to the bytes (plain ones here, TLS in `tls`).
+
+from libc.stddef cimport size_t
+from posix.uio cimport iovec
 
 from executor._native.http2 cimport session_t
 
@@ -41,8 +44,21 @@ ctypedef struct reactor_t:
     unsigned char *read_buffer
     size_t read_size
 
+# What stands between a session and its socket.
+ctypedef struct mover_t:
+    # `size` bytes came from the socket, in the reactor's read buffer; what they say goes to the session. 0, or -1 when
+    # nothing more is to be read now: the connection was closed, or finishes.
+    int (*take)(conn_t *conn, size_t size) noexcept nogil
+    # Sends pieces; how many of the session's bytes it took over, or a negative errno. 0: none now, and the connection
+    # is touched when it can go on. Without pieces it sends what it holds back itself, and answers 0 when that is out.
+    ssize_t (*send)(conn_t *conn, iovec *pieces, int count) noexcept nogil
+    # Says good-bye, as far as the socket takes it: nothing is sent after it.
+    void (*part)(conn_t *conn) noexcept nogil
+
 ctypedef struct conn_t:
     reactor_t *reactor
+    const mover_t *mover
+    void *veil                   # the mover's own, borrowed from the Connection
     session_t *session
     int fd
     bint is_dirty
@@ -70,6 +86,8 @@ cdef void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil
 cdef void conn_touch(conn_t *conn) noexcept nogil
 # Closes once what is queued has left; `now` does not wait for that.
 cdef void conn_close(conn_t *conn, const char *reason, bint now) noexcept nogil
+# Our side says no more: reads on, and drops what comes, until the peer has closed too or a while has passed.
+cdef void conn_finish(conn_t *conn) noexcept nogil
 cdef double clock_now() noexcept nogil
 
 
@@ -97,6 +115,7 @@ cdef class Reactor:
 cdef class Connection:
     cdef conn_t raw
     cdef Reactor reactor
+    cdef object veil             # the mover's own object
     cdef object owner            # keeps the user's Python side alive while the connection lives
     cdef int attend(self) except -1
     cdef int shut(self) except -1
@@ -105,3 +124,5 @@ cdef class Connection:
 cdef Connection connection_open(
     Reactor reactor, int fd, session_t *session, void *user, void (*on_lost)(conn_t *) noexcept nogil, object owner
 )
+# Puts a mover between the session and the socket of a connection on which nothing has moved yet.
+cdef int connection_veil(Connection connection, const mover_t *mover, object veil) except -1

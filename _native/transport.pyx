@@ -1,6 +1,6 @@
 """Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python.
 
-Must not know what a session's streams mean.
+Must not know what a session's streams mean, nor what a mover does to the bytes: plain ones are here, TLS is in `tls`.
 
 A *pass* is one reaction to the event loop: read what came, let sessions and flow work on it, and write what that
 produced, all without the GIL. What needs Python on the way (a component, a call to the event loop) is queued as
@@ -205,6 +205,35 @@ cdef void conn_close(conn_t *conn, const char *reason, bint now) noexcept nogil:
     conn_needs_python(conn)
 
 
+cdef int plain_take(conn_t *conn, size_t size) noexcept nogil:
+    if session_feed(conn.session, conn.reactor.read_buffer, size) < 0:
+        conn_close(conn, conn.session.error, False)
+        return -1
+    return 0
+
+
+cdef ssize_t plain_send(conn_t *conn, iovec *pieces, int count) noexcept nogil:
+    cdef msghdr message
+    cdef ssize_t size
+    if count == 0:
+        return 0
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = pieces
+    message.msg_iovlen = count
+    size = sendmsg(conn.fd, &message, MSG_NOSIGNAL)
+    return size if size >= 0 else -c_errno
+
+
+cdef void plain_part(conn_t *conn) noexcept nogil:
+    pass
+
+
+cdef mover_t PLAIN
+PLAIN.take = plain_take
+PLAIN.send = plain_send
+PLAIN.part = plain_part
+
+
 cdef void conn_read(conn_t *conn) noexcept nogil:
     cdef size_t total = 0
     cdef ssize_t size
@@ -216,8 +245,7 @@ cdef void conn_read(conn_t *conn) noexcept nogil:
             total += size
         elif size > 0:
             conn_touch(conn)
-            if session_feed(conn.session, conn.reactor.read_buffer, size) < 0:
-                conn_close(conn, conn.session.error, False)
+            if conn.mover.take(conn, size) < 0:
                 return
             total += size
             # A short read means that the socket is empty: saves the call that would say so.
@@ -235,6 +263,7 @@ cdef void conn_read(conn_t *conn) noexcept nogil:
 # taken yet as soon as another WINDOW_UPDATE comes from there, so only our side is shut.
 cdef void conn_finish(conn_t *conn) noexcept nogil:
     if not conn.finishing:
+        conn.mover.part(conn)
         conn.finishing = True
         shutdown(conn.fd, SHUT_WR)
         timer_arm(conn.reactor, &conn.linger, conn.reactor.now + LINGER_S)
@@ -246,29 +275,25 @@ cdef void on_linger(timer_t *timer, double now) noexcept nogil:
 
 cdef void conn_write(conn_t *conn) noexcept nogil:
     cdef iovec[PIECES] pieces
-    cdef msghdr message
     cdef ssize_t size
     cdef int count
-    memset(&message, 0, sizeof(message))
-    message.msg_iov = pieces
     while not conn.lost and not conn.finishing:
         if session_pump(conn.session, HIGH_WATER) < 0 and not conn.closing:
             conn_close(conn, conn.session.error, False)
         count = session_pieces(conn.session, pieces, PIECES)
-        if count == 0:
-            break
-        message.msg_iovlen = count
-        size = sendmsg(conn.fd, &message, MSG_NOSIGNAL)
-        if size >= 0:
+        size = conn.mover.send(conn, pieces, count)
+        if size > 0:
             session_wrote(conn.session, size)
-        elif c_errno == EAGAIN:
+        elif size == 0:
+            break
+        elif size == -EAGAIN:
             if conn.closing:     # saying why is a courtesy, not worth waiting for
                 conn.lost = True
             conn.wants_writer = True
             conn_needs_python(conn)
             return
-        elif c_errno != EINTR:
-            conn_close(conn, strerror(c_errno), True)
+        elif size != -EINTR:
+            conn_close(conn, strerror(-size), True)
             return
     if conn.wants_writer:
         conn.wants_writer = False
@@ -358,12 +383,15 @@ cdef class Connection:
                 loop.remove_writer(self.raw.fd)
         timer_disarm(&self.reactor.raw, &self.raw.linger)
         with nogil:
+            if not self.raw.finishing:
+                self.raw.mover.part(&self.raw)
             session_free(session)
             self.raw.session = NULL
             close(self.raw.fd)
             self.raw.fd = -1
             self.raw.on_lost(&self.raw)
         self.owner = None
+        self.veil = None
         self.reactor.connections.discard(self)
         return 0
 
@@ -377,6 +405,7 @@ cdef Connection connection_open(
     connection.owner = owner
     connection.raw.reactor = &reactor.raw
     connection.raw.session = session
+    connection.raw.mover = &PLAIN
     connection.raw.fd = fd
     connection.raw.user = user
     connection.raw.on_lost = on_lost
@@ -387,6 +416,13 @@ cdef Connection connection_open(
     reactor.loop.add_reader(fd, connection._readable)
     conn_touch(&connection.raw)
     return connection
+
+
+cdef int connection_veil(Connection connection, const mover_t *mover, object veil) except -1:
+    connection.veil = veil
+    connection.raw.veil = <void *>veil
+    connection.raw.mover = mover
+    return 0
 
 
 # --- the reactor --------------------------------------------------------------------------------

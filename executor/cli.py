@@ -4,14 +4,14 @@ Must not serve, load or call anything itself: each command hands over to the par
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors
+from executor import __version__, errors, parameters, tls_options
+from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
 USAGE_STATUS = 2
@@ -43,6 +43,7 @@ examples:
   millrace run graph.yaml --component model=nodes.py:Model --isolate model
 
 endpoints are written grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT.
+grpcs:// and https:// are the same over TLS.
 """
 _NODE_EPILOG = """\
 The class has methods named predict, transform_input, transform_output, route, aggregate or send_feedback, as
@@ -54,7 +55,8 @@ examples:
   millrace node router.py:Router --type ROUTER --uds /tmp/router.sock
 
 environment: PREDICTIVE_UNIT_GRPC_SERVICE_PORT, PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS and
-PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name.
+PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name;
+SELDON_CERT_MOUNT_PATH, SELDON_CERT_FILE_NAME and SELDON_CERT_KEY_FILE_NAME for --tls-cert and --tls-key.
 """
 _CHECK_EPILOG = """\
 Prints every problem of the file with its line and exits with 2, or prints the graphs and exits with 0.
@@ -108,10 +110,16 @@ _USER_ERRORS = (
 
 
 def _run(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    settings = run_settings(parsed)
+    settings = run_settings(parsed, environment)
     from executor import app
 
     return app.run(settings)
+
+
+def _worker(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from executor import worker
+
+    return worker.run()
 
 
 def _node(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -161,7 +169,7 @@ def _call(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
 # --- arguments to settings ------------------------------------------------------------------------------------
 
 
-def run_settings(parsed: argparse.Namespace) -> RunSettings:
+def run_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) -> RunSettings:
     """What `millrace run` was asked. Raises `UsageError` and `errors.RequestError`."""
     components: dict[str, str] = parsed.component
     endpoints = {name: parse_url(url, f"--endpoint {name}:") for name, url in parsed.endpoint.items()}
@@ -181,9 +189,12 @@ def run_settings(parsed: argparse.Namespace) -> RunSettings:
         listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
         limits=_limits(parsed),
         default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
+        node_tls=tls_options.nodes(parsed),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
+        workers=parsed.workers,
     )
 
 
@@ -198,10 +209,11 @@ def node_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) ->
         component=parsed.component,
         type=parsed.type,
         name=parsed.name or environment.get("PREDICTIVE_UNIT_ID", ""),
-        parameters=parse_parameters(text),
+        parameters=parameters.parse(text),
         listen=ListenSettings(parsed.host, grpc_port, http_port, parsed.uds),
         limits=_limits(parsed),
         default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
         threads=parsed.threads,
         log_level=parsed.log_level,
     )
@@ -218,45 +230,6 @@ def _port_from(environment: Mapping[str, str], name: str, given: int | None, def
         return _port(environment[name])
     except argparse.ArgumentTypeError as cause:
         raise UsageError(f"{name}: {cause}") from None
-
-
-_TRUE, _FALSE = ("y", "yes", "t", "true", "on", "1"), ("n", "no", "f", "false", "off", "0")
-
-
-def parse_parameters(text: str) -> dict[str, int | float | str | bool]:
-    """Constructor arguments from `{"name": value}` or Seldon's `[{"name", "value", "type"}]`. Raises `UsageError`."""
-    try:
-        given = json.loads(text)
-    except ValueError as cause:
-        raise UsageError(f"--parameters: not JSON: {cause}") from None
-    if isinstance(given, list):
-        return dict(_parameter(entry) for entry in given)
-    if not isinstance(given, dict):
-        raise UsageError("--parameters: must be an object of names and values, or a list of Seldon's parameters")
-    for name, value in given.items():
-        if not isinstance(value, int | float | str | bool):
-            raise UsageError(f"--parameters: {name!r} must be a number, a text, true or false")
-    return given
-
-
-def _parameter(entry: object) -> tuple[str, int | float | str | bool]:
-    if not isinstance(entry, dict) or not {"name", "value", "type"} <= entry.keys():
-        raise UsageError('--parameters: each entry of a list must have "name", "value" and "type"')
-    name, value, kind = str(entry["name"]), entry["value"], entry["type"]
-    try:
-        if kind == "INT":
-            return name, int(value)
-        if kind in ("FLOAT", "DOUBLE"):
-            return name, float(value)
-        if kind == "BOOL" and str(value).lower() in (*_TRUE, *_FALSE):
-            return name, str(value).lower() in _TRUE
-    except (ValueError, TypeError):
-        kind = f"a {kind}"
-    if kind == "STRING":
-        return name, str(value)
-    if kind in ("BOOL", "a INT", "a FLOAT", "a DOUBLE"):
-        raise UsageError(f"--parameters: {name!r} is {value!r}, which is not {kind.replace('a I', 'an I')}")
-    raise UsageError(f"--parameters: {name!r} has type {kind!r}; allowed are INT, FLOAT, DOUBLE, STRING, BOOL")
 
 
 # --- parser ---------------------------------------------------------------------------------------------------
@@ -313,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(_command(commands, "check", "check a manifest and draw its graph", _CHECK_EPILOG, _check))
     _add_node(_command(commands, "node", "serve one Python class as a node", _NODE_EPILOG, _node))
     _add_call(_command(commands, "call", "send one request and print the answer", _CALL_EPILOG, _call))
+    commands.add_parser("worker").set_defaults(command=_worker)  # what `run --workers` starts; not for users
     return parser
 
 
@@ -349,6 +323,7 @@ def _add_serving(parser: argparse.ArgumentParser, default_timeout_s: float | Non
                         help=f"largest request or answer (default {ServeLimits().max_message_bytes})")  # fmt: skip
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads for blocking components")
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(default info)")
+    tls_options.add_serving(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -357,9 +332,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
                         help="run the node's component in a process of its own; again for each node")  # fmt: skip
     parser.add_argument("--grpc-port", type=_port, default=5001, metavar="PORT", help="(default 5001; 0: a free one)")
     parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="(default 8000; 0: a free one)")
+    parser.add_argument("--workers", type=processes, default=1, metavar="N",
+                        help="processes; each loads the components; auto: by the CPU quota (default 1)")  # fmt: skip
     parser.add_argument("--no-routing-meta", action="store_true",
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)
+    tls_options.add_nodes(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,9 @@ Must not know HTTP or gRPC. The gRPC front's hot path enters the flow natively a
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,8 +65,36 @@ class Readiness:
         await self._changed.wait()
 
 
+@dataclass(eq=False, slots=True)
+class Bound:
+    """A plan bound to its nodes. `nodes` are those that can be asked for metadata; `graph` is the spec they come
+    from.
+    """
+
+    program: program.Program
+    plan: plans.Plan
+    nodes: Mapping[str, Node]
+    graph: spec.Node | None = None
+    asking: int = 0
+    """Questions under way that nodes are asked besides predictions."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request runs on it."""
+        return self.program.in_flight == 0 and self.asking == 0
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Keeps its nodes for as long as they are asked."""
+        self.asking += 1
+        try:
+            yield
+        finally:
+            self.asking -= 1
+
+
 class Inference:
-    """A plan that runs. `nodes` are those that can be asked for metadata; `graph` is the spec they come from."""
+    """A plan that runs, until `use` puts another in its place."""
 
     def __init__(
         self,
@@ -77,12 +106,28 @@ class Inference:
         graph: spec.Node | None = None,
         readiness: Readiness | None = None,
     ) -> None:
-        self.plan = plan
         self.readiness = readiness or Readiness()
         self._engine = engine
-        self.program = program
-        self._nodes = nodes
-        self._graph = graph
+        self._bound = Bound(program, plan, nodes, graph)
+
+    @property
+    def bound(self) -> Bound:
+        """What new requests run on."""
+        return self._bound
+
+    @property
+    def plan(self) -> plans.Plan:
+        """The plan that new requests run on."""
+        return self._bound.plan
+
+    @property
+    def program(self) -> program.Program:
+        """The same in native form."""
+        return self._bound.program
+
+    def use(self, bound: Bound) -> None:
+        """New requests run on `bound` from now on; those that run finish on theirs."""
+        self._bound = bound
 
     @property
     def ready(self) -> bool:
@@ -118,23 +163,29 @@ class Inference:
 
     async def model_metadata(self, name: str) -> Mapping[str, Any]:
         """What the node `name` says of itself. Raises `errors.RequestError` when there is no such node."""
-        return seldon.model_metadata(await self._node(name).metadata())
+        with self._bound.asked():
+            return seldon.model_metadata(await self._node(name).metadata())
 
     async def graph_metadata(self) -> Mapping[str, Any]:
         """Metadata of all nodes, and what goes into the graph and comes out of it. The first failure is raised."""
-        if self._graph is None:
+        bound = self._bound
+        if bound.graph is None:
             raise errors.RequestError("a single node has no graph metadata", status=Status.UNIMPLEMENTED)
-        names = [node.name for node in self.plan.nodes if node.name in self._nodes]
-        found = await asyncio.gather(*(self._nodes[name].metadata() for name in names))
-        return seldon.graph_metadata(self.plan.name, self._graph, dict(zip(names, found, strict=True)))
+        names = [node.name for node in bound.plan.nodes if node.name in bound.nodes]
+        with bound.asked():
+            found = await asyncio.gather(*(bound.nodes[name].metadata() for name in names))
+        return seldon.graph_metadata(bound.plan.name, bound.graph, dict(zip(names, found, strict=True)))
 
     async def node_status(self, name: str) -> message.Message:
         """The health of the node `name`, as it words it."""
-        return await self._node(name).status()
+        with self._bound.asked():
+            return await self._node(name).status()
 
     def _node(self, name: str) -> Node:
-        if name in self._nodes:
-            return self._nodes[name]
+        if not name and len(self.plan.nodes) == 1:
+            name = self.plan.root.name
+        if name in self._bound.nodes:
+            return self._bound.nodes[name]
         if self.plan.find(name) is not None:
             raise errors.RequestError(f"node '{name}' is built in and has no metadata", status=Status.NOT_FOUND)
         raise errors.RequestError(f"Failed to find model {name}", status=Status.NOT_FOUND)

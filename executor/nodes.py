@@ -26,9 +26,10 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, RunSettings, Scheme, ServeLimits
+from executor.settings import Address, NodeTlsSettings, RunSettings, Scheme, ServeLimits
 from executor.status import Status
 from executor.supervisor import Child
+from executor.tls import NodeContexts, Source, node_source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
@@ -86,7 +87,13 @@ def _text(text: str) -> messages.Message:
 class Nodes:
     """The nodes of one plan, bound: `endpoints` in the plan's order, `known` those that can be asked for metadata."""
 
-    def __init__(self, reactor: transport.Reactor, pool: exits.Pool, limits: ServeLimits) -> None:
+    def __init__(
+        self,
+        reactor: transport.Reactor,
+        pool: exits.Pool,
+        limits: ServeLimits,
+        node_tls: NodeTlsSettings | None = None,
+    ) -> None:
         self.endpoints: list[endpoint.Endpoint | None] = []
         self.known: dict[str, Node] = {}
         self.reached: dict[str, str] = {}
@@ -94,14 +101,31 @@ class Nodes:
         self._reactor = reactor
         self._pool = pool
         self._limits = limits
+        self._made: Mapping[str, Any] = {}
+        self._tls_settings = node_tls or NodeTlsSettings()
+        self._tls: Source[NodeContexts] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
         self._children: list[tuple[Child, Channel]] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def bind(self, plan: plans.Plan, settings: RunSettings) -> None:
-        """Finds the endpoint of every node. Raises ComponentError for a class that cannot be loaded."""
+    @staticmethod
+    def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
+        """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        return {
+            node.name: load.component(settings.components[node.name], node.arguments)
+            for node in plan.nodes
+            if node.calls and node.builtin is None and node.name in settings.components
+            if node.name not in settings.isolate
+        }
+
+    def bind(self, plan: plans.Plan, settings: RunSettings, made: Mapping[str, Any] | None = None) -> None:
+        """Finds the endpoint of every node; `made` are components by node. Raises ComponentError for a class that
+        cannot be loaded.
+        """
+        self._made = self.load(plan, settings) if made is None else made
         for node in plan.nodes:
             self.endpoints.append(self._endpoint(node, settings))
 
@@ -117,11 +141,15 @@ class Nodes:
 
     async def start(self) -> None:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._tls.watch())
         isolated = [_until_listening(child, channel) for child, channel in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
 
     async def stop(self) -> None:
         """Closes channels and stops child processes."""
+        if self._watching is not None:
+            self._watching.cancel()
         ending = [rest.close() for rest in self._rest]
         ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child, _ in self._children]
@@ -144,15 +172,16 @@ class Nodes:
         if node.name in settings.components:
             target = settings.components[node.name]
             self.reached[node.name] = f"in this process: {target}"
-            made = load.component(target, node.arguments)
             wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
-            return self.component(host.Host(made, node.name, image=node.image or None, methods=wanted))
+            return self.component(host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted))
         return self._remote(node, settings.endpoints.get(node.name) or _own_address(node))
 
     def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:
         self.reached[node.name] = str(address)
-        if address.scheme is Scheme.HTTP:
-            rest = RestNode(address, name=node.name, limits=self._limits)
+        if address.scheme.is_rest:
+            contexts = self._contexts(address)
+            secure = None if contexts is None else lambda: contexts.current.rest
+            rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
             self._rest.append(rest)
             self.known[node.name] = rest
             return exits.Component(
@@ -174,13 +203,23 @@ class Nodes:
         self.reached[node.name] = f"in a process of its own: {target}"
         return channel.endpoint
 
+    def _contexts(self, address: Address) -> Source[NodeContexts] | None:
+        """What TLS to a node is done with, read when the first needs it; None for one without TLS."""
+        if not address.scheme.is_tls:
+            return None
+        if self._tls is None:
+            self._tls = node_source(self._tls_settings)
+        return self._tls
+
     def _channel(self, name: str, address: Address) -> Channel:
+        contexts = self._contexts(address)
         channel = Channel(
             address,
             reactor=self._reactor,
             paths=protocol.NODE_GRPC_PATHS,
             max_message_bytes=self._limits.max_message_bytes,
             node=name,
+            tls=None if contexts is None else lambda: contexts.current.grpc,
         )
         self._channels.append(channel)
         return channel

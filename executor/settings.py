@@ -3,15 +3,19 @@
 Must not read arguments or the environment (see `executor.cli`) nor open anything.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from executor import errors
 
 MEBIBYTE = 1024 * 1024
-URL_FORMS = "grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT[/PREFIX]"
+URL_FORMS = (
+    "grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT[/PREFIX]; grpcs:// and https:// for TLS"
+)
 
 
 class Scheme(StrEnum):
@@ -21,6 +25,19 @@ class Scheme(StrEnum):
     UNIX = "unix"
     """gRPC over a unix socket."""
     HTTP = "http"
+    GRPCS = "grpcs"
+    """gRPC over TLS."""
+    HTTPS = "https"
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is HTTP/JSON rather than gRPC."""
+        return self in (Scheme.HTTP, Scheme.HTTPS)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the peer must show a certificate."""
+        return self in (Scheme.GRPCS, Scheme.HTTPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +90,11 @@ def parse_url(text: str, what: str = "endpoint") -> Address:
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise errors.RequestError(f"{what} {text!r}: no scheme; allowed are {URL_FORMS}")
-    if scheme in ("https", "grpcs"):
-        raise errors.RequestError(f"{what} {text!r}: TLS to nodes is not supported; allowed are {URL_FORMS}")
-    if scheme not in (Scheme.GRPC, Scheme.HTTP):
+    if scheme not in (Scheme.GRPC, Scheme.GRPCS, Scheme.HTTP, Scheme.HTTPS):
         raise errors.RequestError(f"{what} {text!r}: unknown scheme {scheme!r}; allowed are {URL_FORMS}")
     authority, _, path = rest.partition("/")
     path = path.rstrip("/")
-    if path and scheme == Scheme.GRPC:
+    if path and not Scheme(scheme).is_rest:
         raise errors.RequestError(f"{what} {text!r}: a gRPC endpoint has no path")
     if "?" in path or "#" in path:
         raise errors.RequestError(f"{what} {text!r}: a query or fragment is not allowed")
@@ -133,6 +148,30 @@ class ListenSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """What both fronts are served over TLS with. Files are in PEM form; unix sockets stay plain."""
+
+    cert: str
+    """File of the server's certificate, its issuers after it."""
+    key: str
+    """File of its key, without a password."""
+    client_ca: str | None = None
+    """File of the CAs of clients: each must then show a certificate of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTlsSettings:
+    """How nodes at `grpcs://` and `https://` are trusted. Files are in PEM form."""
+
+    ca: str | None = None
+    """File of the CAs of nodes; None: those that the system trusts."""
+    cert: str | None = None
+    """File of the certificate to show to nodes that ask for one."""
+    key: str | None = None
+    """File of its key, without a password."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """What `millrace run` was asked to do."""
 
@@ -152,11 +191,30 @@ class RunSettings:
     limits: ServeLimits = field(default_factory=ServeLimits)
     default_timeout_s: float | None = 60.0
     """Deadline of a request that brings none; None is no deadline."""
+    tls: TlsSettings | None = None
+    """None serves without TLS."""
+    node_tls: NodeTlsSettings = field(default_factory=NodeTlsSettings)
     routing_meta: bool = True
     """Whether answers of graphs with a router carry `meta.routing`, which feedback needs."""
     threads: int | None = None
     """Threads for blocking components; None is as many as CPUs, at least 4."""
     log_level: str = "info"
+    workers: int = 1
+    """Processes that serve. Components are loaded once in each."""
+
+    def to_json(self) -> str:
+        """All of it, for `from_json` in another process."""
+        return json.dumps(asdict(self), default=sorted)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        told = json.loads(text)
+        for name, each in told["endpoints"].items():
+            told["endpoints"][name] = Address(**{**each, "scheme": Scheme(each["scheme"])})
+        told |= {"isolate": frozenset(told["isolate"]), "listen": ListenSettings(**told["listen"])}
+        told |= {"limits": ServeLimits(**told["limits"]), "node_tls": NodeTlsSettings(**told["node_tls"])}
+        return cls(**{**told, "tls": TlsSettings(**told["tls"]) if told["tls"] is not None else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +233,8 @@ class NodeSettings:
     limits: ServeLimits = field(default_factory=ServeLimits)
     default_timeout_s: float | None = None
     """Deadline of a call that brings none; None is no deadline."""
+    tls: TlsSettings | None = None
+    """None serves without TLS."""
     threads: int | None = None
     """Threads for a blocking component; None is as many as CPUs, at least 4."""
     log_level: str = "info"

@@ -9,6 +9,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,11 +26,22 @@ _PR_SET_PDEATHSIG = 1
 
 class Child:
     """A process: started by `start`, kept running from `keep` to `stop`. `environment` is all of its environment;
-    None is ours.
+    None is ours. `kind` says in messages what `name` is the name of. `link` is asked before each start for the socket
+    that becomes the process's standard input.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        kind: str = "node",
+        link: Callable[[], socket.socket] | None = None,
+    ) -> None:
         self.name = name
+        self._what = f"process of {kind} '{name}'"
+        self._link = link
         self.restarts = 0
         self._command = command
         self._environment = environment
@@ -56,8 +68,18 @@ class Child:
         code = self._process.returncode if self._process is not None else None
         return None if code is None else _told(code)
 
-    async def stop(self, timeout_s: float = STOP_S) -> None:
-        """SIGTERM, and SIGKILL when that has not ended it in time."""
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._process.returncode if self._process is not None else None
+
+    def kill(self) -> None:
+        """SIGKILL; whether it is started again is as before."""
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    async def stop(self, timeout_s: float = STOP_S, ask: Callable[[], None] | None = None) -> None:
+        """Asks it to end, with SIGTERM if `ask` knows no better; SIGKILL when that has not ended it in time."""
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -66,24 +88,29 @@ class Child:
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            (ask or process.terminate)()
             try:
                 await asyncio.wait_for(process.wait(), timeout_s)
             except TimeoutError:
-                log.warning("process of node '%s' did not end within %g s and is killed", self.name, timeout_s)
+                log.warning("%s did not end within %g s and is killed", self._what, timeout_s)
                 process.kill()
                 await process.wait()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A session of its own: Ctrl-C in a terminal goes to all processes there, and is the parent's to handle.
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=STDERR,  # ours says where to reach us, and belongs to whoever started us
-            env=self._environment,
-            start_new_session=True,
-            preexec_fn=_dies_with(os.getpid()),
-        )
+        link = self._link() if self._link is not None else None
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=link.fileno() if link is not None else asyncio.subprocess.DEVNULL,
+                stdout=STDERR,  # ours says where to reach us, and belongs to whoever started us
+                env=self._environment,
+                start_new_session=True,
+                preexec_fn=_dies_with(os.getpid()),
+            )
+        finally:
+            if link is not None:
+                link.close()
         return self._process
 
     async def _keep(self, process: asyncio.subprocess.Process) -> None:
@@ -95,7 +122,7 @@ class Child:
             if loop.time() - began > STEADY_S:
                 backoff_s = BACKOFF_FIRST_S
             while True:
-                log.error("process of node '%s' %s; starting it again in %.1f s", self.name, told, backoff_s)
+                log.error("%s %s; starting it again in %.1f s", self._what, told, backoff_s)
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, BACKOFF_LAST_S)
                 self.restarts += 1

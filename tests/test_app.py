@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -245,38 +244,3 @@ def test_a_process_that_has_stopped_answers_nothing() -> None:
         assert caught.value.status is grpc.StatusCode.UNAVAILABLE
         with pytest.raises(OSError, match="refused"):
             served.rest.status("/live")
-
-
-async def test_work_is_given_up_when_the_event_comes_first() -> None:
-    event = asyncio.Event()
-    ended: list[str] = []
-
-    async def work(answer: int | None) -> int:
-        try:
-            await asyncio.sleep(60 if answer is None else 0)
-        finally:
-            ended.append("ended")
-        if answer == 0:
-            raise errors.RequestError("no")
-        return answer or 0
-
-    assert await app._unless(event, work(7)) == 7
-    with pytest.raises(errors.RequestError, match="no"):
-        await app._unless(event, work(0))
-    asyncio.get_running_loop().call_soon(event.set)
-    assert await app._unless(event, work(None)) is None
-    assert ended == ["ended"] * 3
-
-
-async def test_signals_are_taken_in_turn_and_given_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with app._Signals() as signals:
-            signal.raise_signal(signal.SIGTERM)
-            await asyncio.wait_for(signals.first.wait(), 10)
-            assert not signals.second.is_set()
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.wait_for(signals.second.wait(), 10)
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""The command line: what arguments become, what users' mistakes look like, and `check` from end to end."""
+"""The command line: what arguments and `parameters` become, what users' mistakes look like, and `check` in whole."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from executor import __version__, cli
+from executor import __version__, cli, errors, parameters
 from executor.settings import Address, ListenSettings, NodeSettings, RunSettings, Scheme
 
 GRAPH = """\
@@ -60,7 +60,7 @@ def test_run_settings() -> None:
         "--host", "0.0.0.0", "--default-timeout", "500ms", "--no-routing-meta", "--max-message-bytes", "1000",
         "--threads", "3", "--log-level", "debug",
     )  # fmt: skip
-    settings = cli.run_settings(parsed(*arguments))
+    settings = cli.run_settings(parsed(*arguments), {})
     assert settings.components == {"a": "x.py:A", "b": "pkg.mod:B"}
     assert settings.endpoints == {"c": Address(Scheme.HTTP, "h", 1, "/p")}
     assert settings.isolate == {"a"}
@@ -72,7 +72,7 @@ def test_run_settings() -> None:
 
 
 def test_run_defaults_are_those_of_the_settings() -> None:
-    assert cli.run_settings(parsed("run", "g.yaml")) == RunSettings("g.yaml")
+    assert cli.run_settings(parsed("run", "g.yaml"), {}) == RunSettings("g.yaml")
     assert RunSettings("g.yaml").listen == ListenSettings("127.0.0.1", 5001, 8000)
 
 
@@ -100,7 +100,7 @@ def test_a_node_on_a_unix_socket_takes_no_ports_unless_told() -> None:
 
 
 def test_parameters() -> None:
-    assert cli.parse_parameters('{"a": 1, "b": 0.5, "c": "x", "d": true}') == {"a": 1, "b": 0.5, "c": "x", "d": True}
+    assert parameters.parse('{"a": 1, "b": 0.5, "c": "x", "d": true}') == {"a": 1, "b": 0.5, "c": "x", "d": True}
     listed = [
         {"name": "i", "value": "3", "type": "INT"},
         {"name": "f", "value": "0.5", "type": "FLOAT"},
@@ -109,7 +109,7 @@ def test_parameters() -> None:
         {"name": "b", "value": "True", "type": "BOOL"},
         {"name": "n", "value": False, "type": "BOOL"},
     ]
-    assert cli.parse_parameters(json.dumps(listed)) == {"i": 3, "f": 0.5, "d": 1.0, "s": "7", "b": True, "n": False}
+    assert parameters.parse(json.dumps(listed)) == {"i": 3, "f": 0.5, "d": 1.0, "s": "7", "b": True, "n": False}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_parameters() -> None:
     ],
 )
 def test_wrong_parameters(text: str, said: str) -> None:
-    with pytest.raises(cli.UsageError) as caught:
-        cli.parse_parameters(text)
+    with pytest.raises(errors.RequestError) as caught:
+        parameters.parse(text)
     assert said in str(caught.value)
 
 

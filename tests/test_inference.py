@@ -12,7 +12,7 @@ from executor import errors
 from executor._native import exits, seldon
 from executor._native import message as native
 from executor.graph import spec
-from executor.inference import Inference, Node, Readiness
+from executor.inference import Bound, Inference, Node, Readiness
 from executor.status import Status
 from executor.types import Encoding, Method, Mode, Walk
 
@@ -190,3 +190,15 @@ async def test_a_single_node_has_no_graph_metadata(path: Path) -> None:
     with pytest.raises(errors.RequestError, match="a single node has no graph metadata") as caught:
         await path.inference.graph_metadata()
     assert caught.value.status is Status.UNIMPLEMENTED
+
+
+async def test_a_plan_is_idle_when_nobody_asks_its_nodes(known: Inference) -> None:
+    old = known.bound
+    asking = asyncio.create_task(known.model_metadata("t"))
+    await asyncio.sleep(0)
+    fresh = Bound(old.program, old.plan, {"m": Known("other")}, old.graph)
+    known.use(fresh)
+    assert (old.asking, fresh.asking) == (1, 0)
+    assert (await asking)["name"] == "t"
+    assert old.asking == 0
+    assert (await known.model_metadata("m"))["name"] == "other"

@@ -31,7 +31,9 @@ SHAPES = {"TypedDict", "Protocol"}
 # see messages and never a connection, and HTTP/2 sees bytes and never a graph. Memory is for all.
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
-    "engine": r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|program|request|routing|server|transport",
+    "engine": (
+        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|program|request|routing|server|tls|transport"
+    ),
     "http2": r"framing|headers|http2|nghttp2|output|stream",
     "memory": r"buffer|message",
     "shared": r"chance|codec|codec_face|types",

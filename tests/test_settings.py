@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from executor import errors
-from executor.settings import Address, RunSettings, Scheme, ServeLimits, parse_target, parse_url
+from executor.settings import Address, ListenSettings, RunSettings, Scheme, ServeLimits, parse_target, parse_url
 
 URLS = [
     ("grpc://node:5000", Address(Scheme.GRPC, "node", 5000), "node:5000"),
@@ -14,6 +14,8 @@ URLS = [
     ("http://node:9000", Address(Scheme.HTTP, "node", 9000), "node:9000"),
     ("http://node:9000/", Address(Scheme.HTTP, "node", 9000), "node:9000"),
     ("http://node:9000/a/b/", Address(Scheme.HTTP, "node", 9000, "/a/b"), "node:9000"),
+    ("grpcs://node:5000", Address(Scheme.GRPCS, "node", 5000), "node:5000"),
+    ("https://node:9000/a", Address(Scheme.HTTPS, "node", 9000, "/a"), "node:9000"),
     ("unix:/tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
     ("unix:///tmp/x", Address(Scheme.UNIX, path="/tmp/x"), "unix:/tmp/x"),
 ]
@@ -31,7 +33,7 @@ def test_urls(url: str, address: Address, target: str) -> None:
     ("url", "said"),
     [
         ("node:5000", "no scheme; allowed are grpc://HOST:PORT, unix:/PATH"),
-        ("https://node:1", "TLS to nodes is not supported"),
+        ("grpcs://node:1/x", "a gRPC endpoint has no path"),
         ("ftp://node:1", "unknown scheme 'ftp'"),
         ("grpc://node", "the port is missing; write node:PORT"),
         ("grpc://node:", "the port is missing; write node:PORT"),
@@ -68,3 +70,18 @@ def test_settings_are_frozen_and_have_bounds() -> None:
         settings.manifest = "other"  # type: ignore[misc]
     assert settings.default_timeout_s == 60.0
     assert all(getattr(ServeLimits(), field.name) > 0 for field in dataclasses.fields(ServeLimits))
+
+
+def test_run_settings_survive_json() -> None:
+    settings = RunSettings(
+        "graph.yaml",
+        components={"m": "model.py:Model"},
+        endpoints={"n": parse_url("http://[::1]:80/x"), "u": parse_url("unix:/tmp/s")},
+        isolate=frozenset({"m"}),
+        document="two",
+        listen=ListenSettings("0.0.0.0", None, 1, "/tmp/s"),
+        limits=ServeLimits(max_message_bytes=7),
+        default_timeout_s=None,
+        workers=3,
+    )
+    assert RunSettings.from_json(settings.to_json()) == settings

@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -26,8 +27,9 @@ class Channel(endpoint.Endpoint):
         max_header: int = ...,
         waiting_max: int = 10_000,
         user_agent: str = "millrace",
+        secure: bool = False,
     ) -> None: ...
-    def attach(self, fd: int) -> None: ...
+    def attach(self, fd: int, context: ssl.SSLContext | None = None, host: str | None = None) -> None: ...
     def refuse(self, reason: str) -> None: ...
     def call(
         self, path: str, message: message.Message, headers: Iterable[tuple[str, str]] = (), deadline: float = 0

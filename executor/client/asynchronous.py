@@ -4,6 +4,7 @@ Must not know HTTP/2; the channel does. Belongs to the event loop in which it is
 """
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -14,8 +15,9 @@ from executor._native import message as messages
 from executor.client.payload import Response, feedback_message, request_message
 from executor.protocol import seldon, seldon_metadata
 from executor.rpc import channels
-from executor.settings import parse_target
+from executor.settings import NodeTlsSettings, parse_target
 from executor.status import Status
+from executor.tls import HTTP2, client_context
 
 Metadata = Iterable[tuple[str, str]]
 
@@ -28,13 +30,26 @@ _RETRY_S = 0.05
 class AsyncClient:
     """Asks a graph, or a node, that is served over gRPC at `target`: `HOST:PORT` or `unix:/PATH`.
 
-    `timeout_s` is the deadline of calls that name none (None: none at all). Use it in `async with`, or close it.
+    `timeout_s` is the deadline of calls that name none (None: none at all). `tls` asks for TLS: True, or a context of
+    one's own, which is set to ALPN h2. So do the PEM files `ca`, of the server's CAs (default: the system's), and
+    `cert` with its `key`, to show to the server. Use it in `async with`, or close it.
     Every call may raise `errors.Error` with the server's `status` and message, `errors.DeadlineError` when time is
     up, `errors.NodeError` where nobody answers.
     """
 
-    def __init__(self, target: str, *, timeout_s: float | None = 60.0) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout_s: float | None = 60.0,
+        tls: bool | ssl.SSLContext = False,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+    ) -> None:
         self._address = parse_target(target)
+        context = _context(tls, NodeTlsSettings(ca, cert, key))
+        self._tls = None if context is None else lambda: context
         self._timeout_s = timeout_s
         self._channel: channels.Channel | None = None
         self._closed = False
@@ -144,6 +159,17 @@ class AsyncClient:
         if self._closed:
             raise errors.RequestError(f"the client of {self._address.target} is closed")
         if self._channel is None:
-            self._channel = channels.Channel(self._address.target)
+            self._channel = channels.Channel(self._address.target, tls=self._tls)
         left_s = self._timeout_s if timeout_s is None else timeout_s
         return await self._channel.call(path, message, headers, left_s)
+
+
+def _context(tls: bool | ssl.SSLContext, files: NodeTlsSettings) -> ssl.SSLContext | None:
+    if isinstance(tls, ssl.SSLContext):
+        if files != NodeTlsSettings():
+            raise errors.RequestError("tls: give a context, or files, not both")
+        tls.set_alpn_protocols([HTTP2])
+        return tls
+    if files.key is not None and files.cert is None:
+        raise errors.RequestError("key: needs cert as well")
+    return client_context(files, HTTP2) if tls or files != NodeTlsSettings() else None

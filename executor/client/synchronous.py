@@ -4,6 +4,7 @@ Must not do anything else: what a call means stands in `AsyncClient`.
 """
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
@@ -22,11 +23,20 @@ class Client:
 
     For code that is not asyncio. Threads may share it; a forked child may not use its parent's. `timeout_s` is the
     deadline of calls that name none (None: none at all). Use it in `with`, or close it. The calls take and raise
-    what those of `AsyncClient` do.
+    what those of `AsyncClient` do; so do the options for TLS.
     """
 
-    def __init__(self, target: str, *, timeout_s: float | None = 60.0) -> None:
-        self._client = AsyncClient(target, timeout_s=timeout_s)
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout_s: float | None = 60.0,
+        tls: bool | ssl.SSLContext = False,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        self._client = AsyncClient(target, timeout_s=timeout_s, tls=tls, ca=ca, cert=cert, key=key)
         self._target = target
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

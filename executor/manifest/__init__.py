@@ -88,12 +88,13 @@ def load(
     predictor: str | None = None,
     document: str | int | None = None,
     reached: Collection[str] | None = None,
+    name: str = "",
 ) -> Selected:
-    """One predictor of one document, checked; `document` is a name or a number.
+    """One predictor of one document, checked; `document` is a name or a number, and `name` what errors call a text.
 
     Where more than one is meant by that, the error lists the choices.
     """
-    label, found = _read(source)
+    label, found = _read(source, name)
     chosen = _choose(_ours(found, label), predictor, document, label)
     entry = _entry(chosen)
     problems: list[Problem] = []
@@ -129,16 +130,21 @@ def load_predictor(
     return built
 
 
-def _read(source: Path | str) -> tuple[str, list[Document]]:
-    if isinstance(source, str):
-        return "", documents.read(source)
+def read(source: Path) -> str:
+    """The text of a manifest's file."""
     label = str(source)
     try:
         with source.open("rb") as file:
             data = file.read(4 * documents.SIZE_MAX + 1)  # enough to know that it is too much
     except OSError as error:
         raise ManifestError([Problem("", f"cannot be read: {error.strerror or error}")], label) from error
-    return label, documents.read(documents.decode(data, label), label)
+    return documents.decode(data, label)
+
+
+def _read(source: Path | str, name: str = "") -> tuple[str, list[Document]]:
+    if isinstance(source, str):
+        return name, documents.read(source, name)
+    return str(source), documents.read(read(source), str(source))
 
 
 def _kind_of(document: Document) -> _Kind | None:

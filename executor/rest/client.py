@@ -5,12 +5,14 @@ Must not know a graph, nor retry: whether a request may be sent twice is not kno
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, urljoin
 
 from executor import errors
 from executor._native import message as messages
+from executor._native import tls as veils
 from executor.protocol import seldon
 from executor.rest import body as bodies
 from executor.rest import headers, http1
@@ -56,6 +58,7 @@ class RestNode:
         methods: Iterable[Method] = tuple(Method),
         limits: ServeLimits | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.name = name
         self.url = str(address)
@@ -64,6 +67,7 @@ class RestNode:
         }
         self._limit = (limits or ServeLimits()).max_message_bytes
         self._host = address.authority
+        self._scheme = address.scheme.value
         self._prefix = quote(address.path, safe="/%:@!$&'()*+,;=~")
         self._pool = http1.Pool(
             address,
@@ -71,6 +75,7 @@ class RestNode:
             connections_max=CONNECTIONS_MAX,
             connect_timeout_s=connect_timeout_s,
             idle_s=IDLE_TIMEOUT_S,
+            tls=tls,
         )
 
     async def metadata(self) -> Mapping[str, Any]:
@@ -139,6 +144,8 @@ class RestNode:
             raise self._too_large() from None
         except http1.ProtocolError as cause:
             raise self._failed(path, str(cause)) from cause
+        except ssl.SSLError as cause:
+            raise self._failed(path, f"TLS failed: {veils.words_of(cause)}") from cause
         except OSError as cause:
             raise self._failed(path, cause.strerror or str(cause) or type(cause).__name__) from cause
         raise self._failed(path, f"more than {REDIRECTS_MAX} redirects")
@@ -163,7 +170,7 @@ class RestNode:
 
     def _elsewhere(self, where: str, location: str) -> str:
         """The path that a redirect leads to."""
-        base = f"http://{self._host}"
+        base = f"{self._scheme}://{self._host}"
         target = urljoin(base + where, location)
         if not target.startswith(base + "/"):
             raise http1.ProtocolError(f"it redirects to {target}, which is not this node")

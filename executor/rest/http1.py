@@ -6,7 +6,8 @@ here and 145 µs with aiohttp, where the whole way REST in, REST out is to take 
 
 import asyncio
 import collections
-from collections.abc import Iterable
+import ssl
+from collections.abc import Callable, Iterable
 
 import httptools
 
@@ -164,10 +165,18 @@ class Pool:
     """Connections to one server, kept while they are of use. Belongs to one event loop."""
 
     def __init__(
-        self, address: Address, *, max_reply_bytes: int, connections_max: int, connect_timeout_s: float, idle_s: float
+        self,
+        address: Address,
+        *,
+        max_reply_bytes: int,
+        connections_max: int,
+        connect_timeout_s: float,
+        idle_s: float,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.max_reply_bytes = max_reply_bytes
         self._address = address
+        self._tls = tls
         self._connections_max = connections_max
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
@@ -226,7 +235,10 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self), self._address.host, self._address.port
+                    lambda: _Connection(self),
+                    self._address.host,
+                    self._address.port,
+                    ssl=None if self._tls is None else self._tls(),
                 )
         except BaseException as cause:
             self._wake()

@@ -10,6 +10,7 @@ is answered with 400.
 import asyncio
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from email.utils import formatdate
@@ -19,13 +20,35 @@ import uvicorn
 from executor.rest.app import App
 from executor.rest.connection import Connection
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source, rest_context
 
+HANDSHAKE_TIMEOUT_S = 4.0
 TICK_S = 0.5
 """How often the Date header is renewed and connections are looked over."""
 
 
 class _Uvicorn(uvicorn.Server):
     """uvicorn's server, driven from outside: it neither runs the loop nor touches signals."""
+
+    async def listen(self, sockets: Sequence[socket.socket], context: ssl.SSLContext | None) -> None:
+        """As `startup` does, but with a bound on handshakes. There is no lifespan to wait for."""
+        loop = asyncio.get_running_loop()
+        config, state = self.config, self.lifespan.state
+
+        def connection() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=state
+            )
+            return made
+
+        patience_s = None if context is None else HANDSHAKE_TIMEOUT_S
+        self.servers = [
+            await loop.create_server(
+                connection, sock=sock, ssl=context, ssl_handshake_timeout=patience_s, backlog=config.backlog
+            )
+            for sock in sockets
+        ]
+        self.started = True
 
     async def tick(self, sweep_s: float) -> None:
         loop = asyncio.get_running_loop()
@@ -39,10 +62,11 @@ class _Uvicorn(uvicorn.Server):
 
 
 class RestServer:
-    """The REST front being served: `start`, then `drain` to end gracefully, then `stop`."""
+    """The REST front being served: `start`, then `drain` to end gracefully, then `stop`. Over TLS with `tls`."""
 
-    def __init__(self, app: App, limits: ServeLimits | None = None) -> None:
+    def __init__(self, app: App, limits: ServeLimits | None = None, tls: Source[ServerContexts] | None = None) -> None:
         self._app = app
+        self._tls = tls
         self._limits = limits or ServeLimits()
         bounded = type("BoundedConnection", (Connection,), {"limits": self._limits})
         config = uvicorn.Config(
@@ -61,6 +85,7 @@ class RestServer:
         )
         self._server = _Uvicorn(config)
         self._ticker: asyncio.Task[None] | None = None
+        self._taking: set[asyncio.Task[object]] = set()
 
     @property
     def connections(self) -> int:
@@ -77,11 +102,38 @@ class RestServer:
         config = self._server.config
         config.load()
         self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup(sockets=list(sockets))
+        await self._server.listen(sockets, rest_context(self._tls) if self._tls is not None else None)
         self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S))
+
+    def accept(self, sock: socket.socket) -> None:
+        """Takes over an accepted connection, once `start` has returned."""
+        if self._app.draining:
+            sock.close()
+            return
+        sock.setblocking(False)
+        task: asyncio.Task[object] = asyncio.create_task(self._take(sock))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _take(self, sock: socket.socket) -> None:
+        config, state = self._server.config, self._server.server_state
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            app_state = self._server.lifespan.state
+            return config.http_protocol_class(config=config, server_state=state, app_state=app_state, _loop=loop)  # type: ignore[call-arg]
+
+        context = self._tls.current.rest if self._tls is not None else None
+        patience_s = None if context is None else HANDSHAKE_TIMEOUT_S
+        try:
+            await loop.connect_accepted_socket(protocol, sock, ssl=context, ssl_handshake_timeout=patience_s)
+        except OSError:  # the client has gone already, or does not speak TLS
+            sock.close()
 
     async def drain(self, timeout_s: float | None = None) -> bool:
         """Take no more connections and wait for requests under way; whether all ended in time (unit: seconds)."""
+        if self._taking:
+            await asyncio.wait(self._taking)
         self._app.draining = True
         state = self._server.server_state
         for server in self._server.servers:

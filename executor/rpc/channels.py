@@ -9,8 +9,9 @@ import logging
 import os
 import random
 import socket
+import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from executor import errors
@@ -36,7 +37,8 @@ class Channel:
 
     It connects when the first call comes, and again when the connection is lost. While that does not succeed, calls
     fail at once with UNAVAILABLE and the reason. `paths` says which RPC asks a plan's node for which method; a channel
-    made without serves `call` alone. `node` is the plan's node that is reached, for messages.
+    made without serves `call` alone. `node` is the plan's node that is reached, for messages. `tls` gives the context
+    for each connection; None connects without TLS.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Channel:
         max_message_bytes: int = 64 * MEBIBYTE,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         node: str = "",
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._address = parse_target(target) if isinstance(target, str) else target
         self._label = f"node '{node}' at {self.target}" if node else self.target
@@ -60,6 +63,7 @@ class Channel:
         self._connecting: asyncio.Task[None] | None = None
         self._last_error = ""
         self._closed = False
+        self._tls = tls
         unix = self._address.scheme is Scheme.UNIX
         self.endpoint = channel.Channel(
             self._reactor,
@@ -68,6 +72,7 @@ class Channel:
             paths or {},
             encoding=int(encoding),
             max_message=max_message_bytes,
+            secure=tls is not None,
         )
         self.endpoint.on_wanted = self._wanted
         self.endpoint.on_lost = self._lost
@@ -142,12 +147,19 @@ class Channel:
             self._failed(f"cannot connect: {_words_of(error)}")
         else:
             self._connecting = None
-            self.endpoint.attach(sock.detach())
+            self._attach(sock)
             return
         finally:
             self._connecting = None
         if self.endpoint.connections == 0:
             self.endpoint.refuse(self._last_error)
+
+    def _attach(self, sock: socket.socket) -> None:
+        if self._tls is None:
+            self.endpoint.attach(sock.detach())
+        else:
+            host = self._address.host or "localhost"
+            self.endpoint.attach(sock.detach(), self._tls(), host)
 
     def _lost(self, reason: str, was_ready: bool) -> None:
         if was_ready:

@@ -1,27 +1,25 @@
-"""Owns the gRPC server on given listeners: accepting connections, draining, closing.
+"""Owns the gRPC server on given listeners: taking connections, draining, closing.
 
 Must not know what RPCs mean: `protocol` says which path goes through the plan, `rpc.admin` answers the others.
 """
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from executor._native import flow, program, server
+from executor.listening import Acceptor
 from executor.protocol.table import Action, Rpc
 from executor.rpc import sockets
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace.rpc")
 
 Handler = Callable[[server.Stream], Awaitable[None]]
 
-ACCEPT_AT_ONCE = 64
-PAUSE_S = 0.1
-"""How long accepting rests when the process has no file descriptors left."""
 POLL_S = 0.02
 
 
@@ -29,7 +27,7 @@ class RpcServer:
     """Serves the RPCs of `rpcs` through `program`, and those of `handlers` by Python.
 
     `default_timeout_s` holds for requests that bring no deadline. One more connection than `limits` allow is closed at
-    once.
+    once. With `tls`, connections over TCP are TLS, each with the context that is current when it comes.
     """
 
     def __init__(
@@ -41,12 +39,15 @@ class RpcServer:
         *,
         limits: ServeLimits | None = None,
         default_timeout_s: float | None = None,
+        tls: Source[ServerContexts] | None = None,
         encoding: Encoding = Encoding.SELDON_PROTO,
     ) -> None:
         limits = limits or ServeLimits()
         natives = {path: (rpc.walk, rpc.method, rpc.form) for path, rpc in rpcs.items() if rpc.action is Action.RUN}
+        self._tls = tls
         self._connections_max = limits.max_connections
-        self._listeners: list[socket.socket] = []
+        self._draining = False
+        self._acceptor = Acceptor(engine.reactor.loop, self.accept)
         self._loop = engine.reactor.loop
         self.native = server.Server(
             engine,
@@ -60,55 +61,30 @@ class RpcServer:
         )
 
     def start(self, listeners: Sequence[socket.socket]) -> None:
-        """Accepts connections on bound sockets; they are closed by `drain` or `close`."""
-        for listener in listeners:
-            listener.setblocking(False)
-            listener.listen(1024)
-            self._listeners.append(listener)
-            self._loop.add_reader(listener, self._accept, listener)
+        """Accepts connections on sockets that listen; they are closed by `drain` or `close`."""
+        self._acceptor.start(listeners)
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPT_AT_ONCE):
-            try:
-                sock, _ = listener.accept()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                continue
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
-                log.error("cannot accept a connection: %s; trying again in %g s", error.strerror, PAUSE_S)
-                self._loop.remove_reader(listener)
-                self._loop.call_later(PAUSE_S, self._resume, listener)
-                return
-            self._serve(sock)
-
-    def _resume(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
-            self._loop.add_reader(listener, self._accept, listener)
-
-    def _serve(self, sock: socket.socket) -> None:
+    def accept(self, sock: socket.socket) -> None:
+        """Takes over an accepted connection."""
+        if self._draining:
+            sock.close()
+            return
         if self.native.connections >= self._connections_max:
             log.warning("connection refused: %d are open, which is the limit", self._connections_max)
             sock.close()
             return
         sock.setblocking(False)
         sockets.tune(sock)
-        self.native.accept(sock.detach())
-
-    def _stop_listening(self) -> None:
-        for listener in self._listeners:
-            self._loop.remove_reader(listener)
-            listener.close()
-        self._listeners.clear()
+        secure = self._tls is not None and sock.family != socket.AF_UNIX
+        self.native.accept(sock.detach(), self._tls.current.grpc if self._tls is not None and secure else None)
 
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more connections and requests; whether all that ran ended within `timeout_s`.
 
         Connections close by themselves when their last answer has left; streams of admin services are ended.
         """
-        self._stop_listening()
+        self._acceptor.stop()
+        self._draining = True
         self.native.drain()
         # The notice needs a round trip before the final word, or requests on their way would be refused.
         await asyncio.sleep(POLL_S)
@@ -120,5 +96,5 @@ class RpcServer:
 
     def close(self) -> None:
         """Ends every connection now."""
-        self._stop_listening()
+        self._acceptor.stop()
         self.native.close()

@@ -12,9 +12,9 @@ from support.graphs import node
 from support.h2peer import connected, frame, grpc_head
 from support.servers import listener, message, serving, until
 
+from executor import listening
 from executor._native import exits
 from executor._native import message as native
-from executor.rpc import server as rpc
 from executor.settings import ServeLimits
 from executor.types import Method, Mode
 
@@ -58,7 +58,7 @@ async def test_several_listeners(tmp_path: Path) -> None:
 async def test_many_connections_at_once() -> None:
     async with serving(node("m")) as served:
         # More than are accepted in one go.
-        socks = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(rpc.ACCEPT_AT_ONCE + 20)]
+        socks = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(listening.ACCEPT_AT_ONCE + 20)]
         await until(lambda: served.server.native.connections == len(socks))
         for sock in socks:
             sock.close()

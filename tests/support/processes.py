@@ -65,7 +65,7 @@ class Program:
     @property
     def http_port(self) -> int:
         """The port where it serves REST."""
-        return int(self._told(r"^REST on http://.*:(\d+)$"))
+        return int(self._told(r"^REST on https?://.*:(\d+)$"))
 
     def ready(self) -> Self:
         """Waits until it says where it listens, which it does when it serves."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source
 
 
 def listener() -> socket.socket:
@@ -24,10 +25,12 @@ class RawReply:
 
 
 @asynccontextmanager
-async def served(app: App, limits: ServeLimits | None = None) -> AsyncIterator[tuple[RestServer, int]]:
+async def served(
+    app: App, limits: ServeLimits | None = None, tls: Source[ServerContexts] | None = None
+) -> AsyncIterator[tuple[RestServer, int]]:
     """`app` being served: the server and its port."""
     sock = listener()
-    server = RestServer(app, limits)
+    server = RestServer(app, limits, tls)
     await server.start([sock])
     try:
         yield server, sock.getsockname()[1]

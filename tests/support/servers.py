@@ -31,6 +31,7 @@ from executor.rpc import admin
 from executor.rpc.channels import Channel
 from executor.rpc.server import Handler, RpcServer
 from executor.settings import ServeLimits
+from executor.tls import ServerContexts, Source
 
 ECHO_NODE = Path(__file__).with_name("echo_node.py")
 UNLIMITED = (
@@ -108,6 +109,7 @@ async def serving(
     node_limit: int = 64 << 20,
     extra: Mapping[str, Handler] | None = None,
     in_flight_max: int | None = None,
+    tls: Source[ServerContexts] | None = None,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """The graph `root` being served; nodes named in `remotes` are reached there, the others are recorders.
@@ -131,7 +133,9 @@ async def serving(
     inference = Inference(bench.engine, bench.program, bench.plan, known or {}, graph=root)
     inference.readiness.set(True)
     handlers = {**admin.handlers(rpcs, inference, root.name), **(extra or {})}
-    server = RpcServer(bench.engine, bench.program, rpcs, handlers, limits=limits, default_timeout_s=default_timeout_s)
+    server = RpcServer(
+        bench.engine, bench.program, rpcs, handlers, limits=limits, default_timeout_s=default_timeout_s, tls=tls
+    )
     sock, target = listener(path)
     server.start([sock])
     try:
@@ -222,12 +226,16 @@ class GrpcNode(grpc.GenericRpcHandler):
         address: str = "127.0.0.1:0",
         compression: grpc.Compression | None = None,
         workers: int = 32,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.calls: list[Call] = []
         self._behaviour = behaviour
         self._pool = futures.ThreadPoolExecutor(workers)
         self._server = grpc.server(self._pool, handlers=[self], options=UNLIMITED, compression=compression)
-        port = self._server.add_insecure_port(address)
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
         self.target = address if address.startswith("unix:") else f"127.0.0.1:{port}"
         self._server.start()
 
@@ -256,10 +264,13 @@ class GrpcNode(grpc.GenericRpcHandler):
 
 @contextmanager
 def grpc_node(
-    behaviour: Behaviour = echo, address: str = "127.0.0.1:0", compression: grpc.Compression | None = None
+    behaviour: Behaviour = echo,
+    address: str = "127.0.0.1:0",
+    compression: grpc.Compression | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Iterator[GrpcNode]:
     """A grpcio node while the block runs."""
-    node = GrpcNode(behaviour, address, compression)
+    node = GrpcNode(behaviour, address, compression, credentials=credentials)
     try:
         yield node
     finally:

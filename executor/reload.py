@@ -1,0 +1,112 @@
+"""Owns when a graph is reloaded: on SIGHUP, and when its manifest's file is another one or has changed.
+
+Must not know what reloading does: whoever serves says.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from executor import errors, manifest
+
+Result = TypeVar("Result")
+
+log = logging.getLogger("millrace")
+
+LOOK_S = 1.0
+"""How often the file is looked at."""
+SETTLE_S = 0.1
+"""How long a file must stay as it is before it is read: whoever writes it may not be done."""
+
+
+class Reloader:
+    """Reloads a manifest: `apply` is given each new text. What is wrong with it is logged, and nothing changes."""
+
+    def __init__(self, path: Path, apply: Callable[[str], Awaitable[None]]) -> None:
+        self._path = path
+        self._apply = apply
+        self._seen = look(path)
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Reload, whether or not the file has changed: components may have."""
+        self._asked.set()
+
+    @contextlib.contextmanager
+    def on_hangup(self) -> Iterator[None]:
+        """From here on SIGHUP asks for a reload."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.ask)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    async def run(self) -> None:
+        """Watches until it is cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), LOOK_S)
+            now = look(self._path)
+            if self._asked.is_set() or now != self._seen:
+                await self._settled(now)
+                self._asked.clear()
+                await self._reload()
+
+    async def _settled(self, now: object) -> None:
+        while True:
+            self._seen = now
+            await asyncio.sleep(SETTLE_S)
+            now = look(self._path)
+            if now == self._seen:
+                return
+
+    async def _reload(self) -> None:
+        try:
+            await self._apply(manifest.read(self._path))
+            log.info("%s: reloaded", self._path)
+        except errors.Error as error:
+            log.error("%s: not reloaded, the graph before it goes on:\n%s", self._path, error)
+        except Exception:
+            log.exception("%s: not reloaded, the graph before it goes on", self._path)
+
+
+def look(path: Path) -> object:
+    """What tells one state of a file from another. A ConfigMap's file is a link whose end changes."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno
+    return os.path.realpath(path), found.st_ino, found.st_dev, found.st_mtime_ns, found.st_size
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """What `work` answers, in a thread of its own that keeps no process from ending."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def done(result: Result | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(done, result, failed)
+
+    threading.Thread(target=run, name="reload", daemon=True).start()
+    return await future

@@ -1,0 +1,155 @@
+"""Owns one worker: a serving process that its parent hands connections, and tells when to reload and when to end.
+
+Must not listen, nor decide anything for other workers.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+
+import uvloop
+
+from executor import app, errors
+from executor.graph import plan as plans
+from executor.link import Link, Said
+from executor.settings import RunSettings
+from executor.signals import Signals, stopped_by_signals, unless
+
+log = logging.getLogger("millrace")
+
+REPORT_S = 0.1
+"""How often a worker says what it has to do, if that has changed."""
+
+
+def run() -> int:
+    """Serves until the parent or a signal says to stop. The parent's socket is standard input."""
+    sock = socket.socket(fileno=os.dup(0))
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)  # user code may read standard input
+    return uvloop.run(_run(sock))
+
+
+async def _run(sock: socket.socket) -> int:
+    link = Link(sock)
+    with stopped_by_signals():
+        first = await link.receive()
+        if first is None:
+            return 1
+        said = first[0]
+        settings = RunSettings.from_json(said["settings"])
+        app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
+        process = app.Process(
+            settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls, listens=False
+        )
+        try:
+            plan = app.graph(process, settings, app.select(settings, said["text"]))
+            tree = plans.tree(plan, process.nodes.reached)
+            return await Worker(process, settings, link, said["number"], tree).run()
+        except errors.Error as error:
+            # The parent tells the user, once for all workers.
+            link.send({"say": "failed", "why": str(error), "kind": type(error).__name__})
+            return 2
+        finally:
+            await process.stop()
+            link.close()
+
+
+class Worker:
+    """What the parent says, done. `number` is that of the graph it serves; `tree` is the graph as the user sees it."""
+
+    def __init__(self, process: app.Process, settings: RunSettings, link: Link, number: int, tree: str) -> None:
+        self._process = process
+        self._settings = settings
+        self._link = link
+        self._number = number
+        self._tree = tree
+        self._prepared: app.Prepared | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._taken = 0
+
+    async def run(self) -> int:
+        """Starts, serves, drains. The exit status: 1 when requests had to be cut off."""
+        with Signals() as signals:
+            tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._report())]
+            try:
+                if await unless(signals.first, self._start(signals, tasks)) is None:
+                    return 0
+                await signals.first.wait()
+                return 0 if await unless(signals.second, self._process.drain()) else 1
+            finally:
+                if self._preparing is not None:
+                    tasks.append(self._preparing)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                if self._prepared is not None:
+                    await self._prepared.nodes.stop()
+
+    async def _start(self, signals: Signals, tasks: list[asyncio.Task[None]]) -> bool:
+        await self._process.start_rest()
+        tasks.append(asyncio.create_task(self._listen(signals)))
+        self._link.send({"say": "up", "tree": self._tree})
+        await self._process.start_nodes()
+        self._link.send({"say": "ready", "number": self._number})
+        return True
+
+    async def _report(self) -> None:
+        """Tells the parent how many connections and requests are here, and how many connections it was given."""
+        told = None
+        rpc, rest = self._process.rpc, self._process.rest
+        assert rpc is not None
+        while True:
+            connections = rpc.native.connections + (rest.connections if rest is not None else 0)
+            requests = rpc.native.rpcs + (rest.requests if rest is not None else 0)
+            now = (self._taken, connections + requests)
+            if now != told and not self._link.waiting:
+                told = now
+                self._link.send({"say": "load", "taken": now[0], "load": now[1]})
+            await asyncio.sleep(REPORT_S)
+
+    async def _listen(self, signals: Signals) -> None:
+        try:
+            while (heard := await self._link.receive()) is not None:
+                said, connection = heard
+                if connection is not None:
+                    self._take(said, connection)
+                elif said["say"] == "drain":
+                    signals.ask()
+                else:
+                    await self._reload(said)
+        finally:
+            signals.ask()  # the parent has gone, or cannot be heard any more
+
+    def _take(self, said: Said, connection: socket.socket) -> None:
+        self._taken += 1
+        if said["say"] == "http":
+            assert self._process.rest is not None
+            self._process.rest.accept(connection)
+        else:
+            assert self._process.rpc is not None
+            self._process.rpc.accept(connection)
+
+    async def _reload(self, said: Said) -> None:
+        if said["say"] == "prepare":
+            self._preparing = asyncio.create_task(self._prepare(said["number"], said["text"]))
+        elif said["say"] == "commit" and self._prepared is not None:
+            prepared, self._prepared = self._prepared, None
+            self._process.switch(prepared)
+        elif said["say"] == "discard":
+            if self._preparing is not None:
+                self._preparing.cancel()
+            if self._prepared is not None:
+                prepared, self._prepared = self._prepared, None
+                await prepared.nodes.stop()
+
+    async def _prepare(self, number: int, text: str) -> None:
+        why = None
+        try:
+            self._prepared = await app.prepare(self._process, self._settings, text)
+        except errors.Error as error:
+            why = str(error)
+        except Exception as error:
+            log.exception("the new graph cannot be loaded")
+            why = f"{type(error).__name__}: {error}"
+        self._link.send({"say": "prepared", "number": number, "why": why})

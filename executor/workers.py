@@ -1,0 +1,304 @@
+"""Owns several workers that serve one graph: their parent, which listens, hands each connection to the least loaded
+worker, replaces those that die, and takes all of them to a new graph together. It must not serve anything itself.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from executor import errors
+from executor.link import Link, Said
+from executor.listening import Acceptor, Listeners
+from executor.reload import Reloader
+from executor.settings import RunSettings
+from executor.signals import Signals, stopped_by_signals, unless
+from executor.supervisor import Child
+
+log = logging.getLogger("millrace")
+
+PREPARE_S = 120.0
+"""How long workers may take to load another graph."""
+MARGIN_S = 5.0
+"""What a worker may take to end, beyond the time that requests have."""
+HUNG_S = 1.0
+"""How long a worker may leave a connection untaken before others are preferred."""
+
+
+async def run(settings: RunSettings, text: str) -> int:
+    """Serves the graph of the manifest `text` until SIGINT or SIGTERM; the exit status."""
+    with stopped_by_signals():
+        parent = Parent(settings, text)
+        try:
+            return await parent.run()
+        finally:
+            await parent.stop()
+
+
+class Worker:
+    """A worker as its parent sees it. `number` is that of the graph it serves, None before it serves."""
+
+    def __init__(self, parent: "Parent", name: str) -> None:
+        # The child finds the modules that this process finds, the working directory among them or not.
+        safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+        self.child = Child(name, [sys.executable, *safe, "-m", "executor", "worker"], kind="worker", link=self._linked)
+        self.link: Link | None = None
+        self.up = False
+        """Whether it answers REST, though it may still load."""
+        self.number: int | None = None
+        self.failed: errors.Error | None = None
+        self.vote: asyncio.Future[str | None] | None = None
+        self._parent = parent
+        self._load = self._given = self._taken = 0
+        self._untaken_since: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def load(self) -> int:
+        """Its connections and requests, as it last said, and the connections that it did not know of then."""
+        return self._load + self._given - self._taken
+
+    @property
+    def well(self) -> bool:
+        """Whether it takes what it is given."""
+        return self._untaken_since is None or asyncio.get_running_loop().time() - self._untaken_since < HUNG_S
+
+    def give(self, kind: str, connection: socket.socket) -> None:
+        """Hands it a connection."""
+        self._given += 1
+        if self._untaken_since is None:
+            self._untaken_since = asyncio.get_running_loop().time()
+        self.say({"say": kind}, connection)
+
+    def say(self, said: Said, connection: socket.socket | None = None) -> None:
+        """Tells it something; nothing when it is gone."""
+        if self.link is not None:
+            self.link.send(said, connection)
+        elif connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Hears it no more."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.link is not None:
+            self.link.close()
+
+    def _linked(self) -> socket.socket:
+        """A socket for a process about to start; what was known of the one before is forgotten."""
+        self.close()
+        ours, theirs = socket.socketpair()
+        self.link = Link(ours)
+        self._load = self._given = self._taken = 0
+        self._untaken_since = None
+        self.link.send(self._parent.greeting(self))
+        self._task = asyncio.create_task(self._hear(self.link))
+        return theirs
+
+    async def _hear(self, link: Link) -> None:
+        try:
+            while (heard := await link.receive()) is not None:
+                said, _ = heard
+                if said["say"] == "load":
+                    self._taken, self._load = said["taken"], said["load"]
+                    now = asyncio.get_running_loop().time()
+                    self._untaken_since = None if self._taken == self._given else now
+                else:
+                    self._parent.heard(self, said)
+        finally:
+            link.close()
+            self.up, self.number = False, None
+            if self.vote is not None and not self.vote.done():
+                self.vote.set_result(None)  # a worker that is gone agrees: the next is given the graph that is chosen
+            self._parent.changed()
+
+
+class Parent:
+    """The workers and their listeners. `text` is the manifest; each text that comes after has the next number."""
+
+    def __init__(self, settings: RunSettings, text: str) -> None:
+        self._settings = settings
+        self._text = text
+        self._number = 1
+        self._told = self._open = False
+        self._change = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._listeners = Listeners(settings.listen)
+        self._grpc = Acceptor(loop, lambda sock: self._give("grpc", sock))
+        self._http = Acceptor(loop, lambda sock: self._give("http", sock))
+        self.workers = [Worker(self, str(index + 1)) for index in range(settings.workers)]
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
+        reloader = Reloader(Path(self._settings.manifest), self.reload)
+        with Signals() as signals, reloader.on_hangup():
+            if await unless(signals.first, self.start()) is None:
+                return 0
+            print(
+                f"{len(self.workers)} workers",
+                *self._listeners.lines(self._settings.tls is not None),
+                sep="\n",
+                flush=True,
+            )
+            await unless(signals.first, reloader.run())
+            return 0 if await unless(signals.second, self.drain()) else 1
+
+    async def start(self) -> bool:
+        """Returns True when all workers serve. Raises what the first that failed has told."""
+        self._listeners.listen_http()
+        self._http.hold(True)
+        self._http.start(self._listeners.http)
+        for worker in self.workers:
+            await worker.child.start()
+        for worker in self.workers:
+            await self._served(worker)
+            worker.child.keep()
+        return True
+
+    async def _served(self, worker: Worker) -> None:
+        while worker.number is None:
+            if worker.failed is not None:
+                raise worker.failed
+            if worker.child.ended is not None and worker.link is not None and worker.link.closed:
+                raise errors.ComponentError(f"worker {worker.child.name} ended with {worker.child.ended}")
+            self._change.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._change.wait(), 0.1)
+
+    async def drain(self) -> bool:
+        """Takes no more connections and lets workers finish; whether they did in time."""
+        log.info("draining: requests under way have %g s", self._settings.limits.drain_timeout_s)
+        self._grpc.stop()
+        self._http.stop()
+        patience_s = self._settings.limits.drain_timeout_s + MARGIN_S
+        await asyncio.gather(
+            *(each.child.stop(patience_s, lambda each=each: each.say({"say": "drain"})) for each in self.workers)  # type: ignore[misc]
+        )
+        ended = all(each.child.status == 0 for each in self.workers)
+        if not ended:
+            log.warning("some requests did not end in time and were cut off")
+        return ended
+
+    async def stop(self) -> None:
+        """Ends everything that still runs."""
+        await asyncio.gather(*(each.child.stop() for each in self.workers))
+        for each in self.workers:
+            each.close()
+        self._grpc.stop()
+        self._http.stop()
+        self._listeners.close()
+
+    # --- connections ------------------------------------------------------------------------------------------
+
+    def _give(self, kind: str, sock: socket.socket) -> None:
+        worker = self._least_loaded(kind)
+        if worker is None:  # between two looks at who is there
+            sock.close()
+        else:
+            worker.give(kind, sock)
+        self.changed()
+
+    def _least_loaded(self, kind: str) -> Worker | None:
+        able = [each for each in self.workers if each.number is not None]
+        if not able and kind == "http":
+            able = [each for each in self.workers if each.up]  # they answer that they are not ready yet
+        return min(able, key=lambda each: (not each.well, each.load), default=None)
+
+    def changed(self) -> None:
+        """Who can be given connections has changed. Where there is nobody, connections wait in the backlog."""
+        if not self._open and any(each.number is not None for each in self.workers):
+            self._open = True
+            self._listeners.listen_grpc()
+            self._grpc.start(self._listeners.grpc)
+        self._grpc.hold(self._least_loaded("grpc") is None)
+        self._http.hold(self._least_loaded("http") is None)
+        self._change.set()
+
+    # --- what workers say -------------------------------------------------------------------------------------
+
+    def greeting(self, worker: Worker) -> Said:
+        """What a worker is told first."""
+        settings, name = self._settings.to_json(), worker.child.name
+        return {"settings": settings, "text": self._text, "number": self._number, "worker": name}
+
+    def heard(self, worker: Worker, said: Said) -> None:
+        """A worker has said something."""
+        if said["say"] == "up":
+            worker.up = True
+            self._tell(said["tree"])
+        elif said["say"] == "ready":
+            worker.number = said["number"]
+            self._catch_up(worker)
+        elif said["say"] == "failed":
+            kind = errors.ComponentError if said["kind"] == "ComponentError" else errors.Error
+            worker.failed = kind(said["why"])
+            if self._open:
+                log.error("worker %s: %s", worker.child.name, said["why"])
+        elif said["say"] == "prepared":
+            self._prepared(worker, said)
+        self.changed()
+
+    def _tell(self, tree: str) -> None:
+        if not self._told:
+            self._told = True
+            print(tree, flush=True)
+
+    def _prepared(self, worker: Worker, said: Said) -> None:
+        if worker.vote is not None and not worker.vote.done():
+            worker.vote.set_result(said["why"])
+        elif said["number"] == self._number and said["why"] is None:
+            worker.say({"say": "commit"})
+            worker.number = self._number
+        elif said["number"] == self._number:
+            log.error("worker %s cannot load the graph of the others: %s", worker.child.name, said["why"])
+            worker.child.kill()
+
+    def _catch_up(self, worker: Worker) -> None:
+        """A worker that came up while the others changed graphs changes alone, before it gets connections."""
+        if worker.number != self._number:
+            worker.number = None
+            worker.say({"say": "prepare", "number": self._number, "text": self._text})
+
+    # --- reload -----------------------------------------------------------------------------------------------
+
+    async def reload(self, text: str) -> None:
+        """All workers load another graph, and change to it when each can. Raises `errors.Error`; then none has."""
+        number = self._number + 1
+        voters = [each for each in self.workers if each.number is not None]
+        if not voters:
+            raise errors.NodeError("no worker is ready")
+        loop = asyncio.get_running_loop()
+        for each in voters:
+            each.vote = loop.create_future()
+            each.say({"say": "prepare", "number": number, "text": text})
+        try:
+            async with asyncio.timeout(PREPARE_S):
+                said = await asyncio.gather(*(each.vote for each in voters if each.vote is not None))
+            refused = next((why for why in said if why is not None), None)
+            if refused is not None:
+                raise errors.ComponentError(refused)
+        except BaseException as error:
+            for each in voters:
+                each.say({"say": "discard"})
+            if isinstance(error, TimeoutError):
+                raise errors.NodeError(f"not all workers have loaded it within {PREPARE_S:g} s") from None
+            raise
+        finally:
+            for each in voters:
+                each.vote = None
+        self._commit(text, number, voters)
+
+    def _commit(self, text: str, number: int, voters: list[Worker]) -> None:
+        self._text, self._number = text, number
+        for each in self.workers:
+            if each in voters and each.number is not None:
+                each.say({"say": "commit"})
+                each.number = number
+            elif each.number is not None:
+                self._catch_up(each)
+        self.changed()

@@ -1,0 +1,42 @@
+"""Accepting connections: held back, let in again, ended. Ports and paths that are taken are in `test_app`."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+from support.rest import until
+
+from executor.listening import Acceptor, Listeners, told
+from executor.settings import ListenSettings
+
+
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    made = Listeners(ListenSettings("127.0.0.1", 0, 0))
+    yield made
+    made.close()
+
+
+def test_lines_say_where_it_listens(listeners: Listeners) -> None:
+    grpc, http = told(listeners.grpc[0]), told(listeners.http[0])
+    assert listeners.lines() == [f"gRPC on {grpc}", f"REST on http://{http}"]
+    assert listeners.lines(secure=True) == [f"gRPC on {grpc} (TLS)", f"REST on https://{http}"]
+
+
+async def test_connections_wait_while_held(listeners: Listeners) -> None:
+    taken: list[socket.socket] = []
+    acceptor = Acceptor(asyncio.get_running_loop(), taken.append)
+    acceptor.hold(True)
+    acceptor.start(listeners.grpc)
+    where = listeners.grpc[0].getsockname()
+    clients = [socket.create_connection(where) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert taken == []
+    acceptor.hold(False)
+    await until(lambda: len(taken) == 2)
+    acceptor.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(where)
+    for each in [*clients, *taken]:
+        each.close()
