@@ -72,6 +72,9 @@ cdef error_t *error_of_exception(object exception):
     cdef error_t *error
     cdef bytes text
     cdef int status = STATUS_INTERNAL
+    if not isinstance(exception, Exception):
+        # sys.exit and the like are a component's failure, not the end of whoever waits for its answer.
+        exception = errors.ComponentError(f"{type(exception).__name__}: {exception}")
     if isinstance(exception, errors.Error):
         status = int(exception.status)
         text = str(exception.message).encode("utf-8", "replace")

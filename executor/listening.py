@@ -33,6 +33,10 @@ class Listeners:
         self.grpc: list[socket.socket] = []
         self.http: list[socket.socket] = []
         self._uds: UnixSocket | None = None
+        if settings.grpc_port and settings.grpc_port == settings.http_port:
+            raise errors.RequestError(
+                f"--grpc-port and --http-port are both {settings.grpc_port}; give one of them another"
+            )
         try:
             if settings.grpc_port is not None:
                 self.grpc.append(_listener(settings.host, settings.grpc_port, "--grpc-port"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from support.rest import until
 
+from executor import errors
 from executor.listening import Acceptor, Listeners, told
 from executor.settings import ListenSettings
 
@@ -40,3 +41,8 @@ async def test_connections_wait_while_held(listeners: Listeners) -> None:
         socket.create_connection(where)
     for each in [*clients, *taken]:
         each.close()
+
+
+def test_one_port_for_both_is_refused() -> None:
+    with pytest.raises(errors.RequestError, match="--grpc-port and --http-port are both 7000"):
+        Listeners(ListenSettings(grpc_port=7000, http_port=7000))

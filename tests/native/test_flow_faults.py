@@ -260,3 +260,13 @@ async def test_children_that_need_another_encoding_share_one_transcoded_message(
     await bench.run(seldon_json.build("ndarray", [[1, 2]]))
     assert len(seen) == 4
     assert len(set(seen)) == 1
+
+
+@MODES
+async def test_component_that_wants_to_end_the_process_fails_its_request_alone(make: Make, mode: Mode) -> None:
+    def leave(message: native.Message, context: exits.Context) -> native.Message:
+        raise SystemExit(3)
+
+    bench = make(node("m"), replaced={"m": {Method.PREDICT: (mode, leave)}})
+    with pytest.raises(errors.ComponentError, match="SystemExit: 3"):
+        await bench.predict("x")
