@@ -168,7 +168,8 @@ def test_what_is_left_of_the_time_travels_on(seen: tuple[list[dict[str, str]], s
     headers, url = seen
     with serving.graph(node("a", "model"), endpoints={"a": url}) as served:
         getattr(served, client).predict({"strData": "x"}, timeout_s=17.0)
-    assert 10 < float(headers[0]["time-left"]) <= 17
+    # grpcio rounds what it sends up, to three digits.
+    assert 10 < float(headers[0]["time-left"]) < 17.2
 
 
 # --- metadata and health --------------------------------------------------------------------------------------
