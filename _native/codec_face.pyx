@@ -86,21 +86,23 @@ def edit_meta(Message message not None, dict routing, str puid=""):
     return wrapped(table_of(message.raw.encoding).edit_meta(message.raw, &edit, &failure), &failure)
 
 
-def make_list(list messages not None):
-    """One list message of at least one message, all of one encoding, by reference."""
+def make_list(messages not None, encoding=None):
+    """One list message of `messages`, all of one encoding, by reference. Without any, `encoding` says which."""
+    cdef list items = list(messages)
     cdef failure_t failure
     cdef message_t *made
     cdef message_t **raws
     cdef Py_ssize_t index
+    cdef const codec_t *codec
     failure_clear(&failure)
-    cdef const codec_t *codec = table_of((<Message?>messages[0]).raw.encoding)
-    raws = <message_t **>malloc(len(messages) * sizeof(message_t *))
+    codec = table_of((<Message?>items[0]).raw.encoding if encoding is None else encoding)
+    raws = <message_t **>malloc((len(items) + 1) * sizeof(message_t *))
     if raws == NULL:
         raise MemoryError()
     try:
-        for index in range(len(messages)):
-            raws[index] = (<Message?>messages[index]).raw
-        made = codec.make_list(raws, <int>len(messages), &failure)
+        for index in range(len(items)):
+            raws[index] = (<Message?>items[index]).raw
+        made = codec.make_list(raws, <int>len(items), &failure)
     finally:
         free(raws)
     return wrapped(made, &failure)

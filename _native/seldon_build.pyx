@@ -5,14 +5,13 @@ buffer and lie aligned. Large bytes are not copied: they stay where they are, as
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdlib cimport free, malloc
 
 from executor._native.buffer cimport buffer_of_bytes, buffer_t, buffer_unref
 from executor._native.cursor cimport CURSOR_DEPTH, raise_failure
 from executor._native.message cimport Message, message_add, message_t, message_wrap
 from executor._native.seldon_envelope cimport (
     DATA_NAMES, DATA_NDARRAY, DATA_TENSOR, DATA_TFTENSOR, MESSAGE_BIN, MESSAGE_CUSTOM, MESSAGE_DATA, MESSAGE_JSON,
-    MESSAGE_META, MESSAGE_STATUS, MESSAGE_STR, TENSOR_SHAPE, TENSOR_VALUES, seldon_make_feedback, seldon_make_list,
+    MESSAGE_META, MESSAGE_STATUS, MESSAGE_STR, TENSOR_SHAPE, TENSOR_VALUES, seldon_make_feedback,
 )
 from executor._native.seldon_meta cimport write_meta, write_status
 from executor._native.seldon_tftensor cimport write_tftensor
@@ -208,27 +207,6 @@ def build(str kind not None, value=None, names=(), meta=None, status=None):
     finally:
         buffer_unref(lent)
     return message
-
-
-def build_list(messages not None):
-    """A SeldonMessageList of `messages`, by reference."""
-    cdef list items = list(messages)
-    cdef failure_t failure
-    cdef message_t *raw
-    cdef message_t **raws = <message_t **>malloc((len(items) + 1) * sizeof(message_t *))
-    cdef Py_ssize_t index
-    if raws == NULL:
-        raise MemoryError()
-    failure_clear(&failure)
-    try:
-        for index in range(len(items)):
-            raws[index] = (<Message?>items[index]).raw
-        raw = seldon_make_list(raws, <int>len(items), &failure)
-    finally:
-        free(raws)
-    if raw == NULL:
-        raise_failure(&failure)
-    return message_wrap(raw)
 
 
 def build_feedback(Message request, Message response, double reward, Message truth):

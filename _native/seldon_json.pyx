@@ -45,7 +45,6 @@ from executor._native import seldon, seldon_json_build
 
 # Building is part of this module's face; only its source lies apart.
 build = seldon_json_build.build
-build_list = seldon_json_build.build_list
 build_feedback = seldon_json_build.build_feedback
 
 cdef object FLOAT64 = numpy.dtype("float64")

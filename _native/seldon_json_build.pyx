@@ -8,12 +8,11 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, malloc
 
 from executor._native.buffer cimport buffer_t
 from executor._native.cursor cimport raise_failure
 from executor._native.json cimport ITEM_DOUBLE, ITEM_INT64, ITEM_UINT64, JSON_DIMS
-from executor._native.json_envelope cimport text_make_feedback, text_make_list
+from executor._native.json_envelope cimport text_make_feedback
 from executor._native.json_of_proto cimport json_of_proto
 from executor._native.message cimport Message, message_of, message_t, message_wrap
 from executor._native.tensor cimport array_from
@@ -289,27 +288,6 @@ def build(str kind not None, value=None, names=(), meta=None, status=None):
         text_drop(&text)
         raise
     return text_message(&text)
-
-
-def build_list(messages not None):
-    """A list message of `messages`, a bare JSON array, by reference."""
-    cdef list items = list(messages)
-    cdef failure_t failure
-    cdef message_t *raw
-    cdef message_t **raws = <message_t **>malloc((len(items) + 1) * sizeof(message_t *))
-    cdef Py_ssize_t index
-    if raws == NULL:
-        raise MemoryError()
-    failure_clear(&failure)
-    try:
-        for index in range(len(items)):
-            raws[index] = (<Message?>items[index]).raw
-        raw = text_make_list(raws, <int>len(items), &failure)
-    finally:
-        free(raws)
-    if raw == NULL:
-        raise_failure(&failure)
-    return message_wrap(raw)
 
 
 def build_feedback(Message request, Message response, double reward, Message truth):

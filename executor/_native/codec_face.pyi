@@ -13,8 +13,8 @@ def route(answer: message.Message) -> int:
 def edit_meta(message: message.Message, routing: dict[str, int], puid: str = "") -> message.Message:
     """The same message with `routing` entries and `puid` added inside its one meta field, by reference."""
 
-def make_list(messages: list[message.Message]) -> message.Message:
-    """One list message of at least one message, all of one encoding, by reference."""
+def make_list(messages: Iterable[message.Message], encoding: int | None = None) -> message.Message:
+    """One list message of `messages`, all of one encoding, by reference. Without any, `encoding` says which."""
 
 def feedback_routes(feedback: message.Message, nodes: Iterable[str]) -> list[int]:
     """The routes that a feedback message's response took at `nodes`; -1 where it says nothing."""

@@ -1,6 +1,6 @@
 """Owns building seldon.protos messages from Python values. Must not know how a message is sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from executor._native import message
@@ -17,9 +17,6 @@ def build(
     `names` go with the first three kinds; `meta` and `status` are dicts in their JSON form. Raises EncodeError
     for what the message cannot hold. Bytes objects of 16 KiB and more are sent by reference.
     """
-
-def build_list(messages: Iterable[message.Message]) -> message.Message:
-    """A SeldonMessageList of `messages`, by reference."""
 
 def build_feedback(
     request: message.Message | None, response: message.Message | None, reward: float, truth: message.Message | None

@@ -9,7 +9,6 @@ from typing import Any
 from executor._native import message
 from executor._native.seldon_json_build import build as build
 from executor._native.seldon_json_build import build_feedback as build_feedback
-from executor._native.seldon_json_build import build_list as build_list
 
 class Parts:
     """One SeldonMessage, opened: its parts, each decoded when asked for. Made by `open`, never directly."""

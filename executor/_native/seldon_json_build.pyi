@@ -1,6 +1,6 @@
 """Owns building seldon.protos messages as JSON text from Python values. Must not know how a message is sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from executor._native import message
@@ -18,9 +18,6 @@ def build(
     with "@type", or (type_url, bytes) of a type that has a JSON form. Integers stay integers. Raises EncodeError
     for what does not fit.
     """
-
-def build_list(messages: Iterable[message.Message]) -> message.Message:
-    """A list message of `messages`, a bare JSON array, by reference."""
 
 def build_feedback(
     request: message.Message | None, response: message.Message | None, reward: float, truth: message.Message | None

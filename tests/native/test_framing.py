@@ -21,7 +21,7 @@ from support.frames import (
     opened_server,
 )
 
-from executor._native import buffer, seldon
+from executor._native import buffer, codec_face, seldon
 from executor.status import Status
 
 
@@ -160,7 +160,7 @@ def test_a_length_commits_no_memory_before_its_bytes_come() -> None:
 @pytest.mark.parametrize("high_water", [1, 10_000, 1 << 20])
 def test_a_message_of_many_spans_is_sent_whole(high_water: int) -> None:
     parts = [seldon.build("binData", body(size)) for size in (1, 5000, 0, 300, 4096, 4090, 100_000, 7, 300_000)]
-    whole = seldon.build_list(parts)
+    whole = codec_face.make_list(parts)
     assert whole.spans > len(parts)
     client, server = opened_pair()
     stream = client.request(REQUEST, whole, more=True)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from executor._native import buffer, message, seldon
+from executor._native import buffer, codec_face, message
+from executor._native import seldon as seldon  # registers its codec
 from executor.types import Encoding, Form
 
 
@@ -49,7 +50,7 @@ def test_what_is_no_buffer_is_refused() -> None:
 def test_many_spans_stay_apart_and_read_as_one() -> None:
     # More spans than a message holds without memory of its own.
     items = [message.Message(bytes([number]) * 3) for number in range(20)]
-    whole = seldon.build_list(items)
+    whole = codec_face.make_list(items)
     assert whole.spans == 40
     assert b"".join(map(bytes, whole.parts())) == bytes(whole)
     assert bytes(whole) == b"".join(b"\x0a\x03" + bytes([number]) * 3 for number in range(20))

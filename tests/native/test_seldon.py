@@ -106,7 +106,7 @@ def test_a_request_of_feedback_in_pieces_is_one() -> None:
 
 
 def test_each_message_of_a_list_lends_its_own_array() -> None:
-    whole = seldon.build_list([seldon.build("tensor", numpy.full(200, float(number))) for number in range(3)])
+    whole = codec_face.make_list([seldon.build("tensor", numpy.full(200, float(number))) for number in range(3)])
     items = seldon.open_list(whole)
     arrays = [parts.array() for parts in items]
     for array in arrays:
@@ -234,7 +234,7 @@ def test_a_round_trip_leaves_nothing_behind() -> None:
         for kind in ("tensor", "ndarray", "tftensor"):
             parts = seldon.open(seldon.build(kind, numpy.ones((5, 5)), ["a"], meta, {"code": 1}))
             seldon.build(kind, parts.array(), parts.names, parts.meta, parts.status)
-            seldon.open_list(seldon.build_list([parts.message()] * 3))[1].array()
+            seldon.open_list(codec_face.make_list([parts.message()] * 3))[1].array()
     held = sys.getrefcount(meta)
     parts = seldon.open(seldon.build("tensor", [1.0], meta=meta))
     assert sys.getrefcount(meta) == held

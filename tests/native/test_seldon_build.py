@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from executor import errors
-from executor._native import buffer, message, seldon, seldon_build
+from executor._native import buffer, codec_face, message, seldon, seldon_build
 from executor._pb import seldon_pb2 as pb
 from executor.types import Encoding, Form
 
@@ -30,7 +30,6 @@ def test_a_tensor_is_one_buffer_and_one_span() -> None:
 
 def test_the_parts_of_the_native_module_are_the_face_of_the_codec() -> None:
     assert seldon.build is seldon_build.build
-    assert seldon.build_list is seldon_build.build_list
     assert seldon.build_feedback is seldon_build.build_feedback
 
 
@@ -110,7 +109,7 @@ def test_the_first_room_may_be_too_small() -> None:
 
 def test_lists_and_feedback_hold_messages_by_reference() -> None:
     items = [seldon.build("tensor", [float(number)]) for number in range(3)]
-    whole = seldon.build_list(iter(items))
+    whole = codec_face.make_list(iter(items), Encoding.SELDON_PROTO)
     assert [list(item.data.tensor.values) for item in pb.SeldonMessageList.FromString(bytes(whole)).seldonMessages] == [
         [0.0], [1.0], [2.0]
     ]  # fmt: skip
@@ -121,13 +120,13 @@ def test_lists_and_feedback_hold_messages_by_reference() -> None:
     assert (theirs.reward, feedback.form) == (0.5, Form.FEEDBACK)
     assert theirs.SerializeToString() == bytes(feedback)
     assert bytes(seldon.build_feedback(None, None, 0.0, None)) == b""
-    assert bytes(seldon.build_list([])) == b""
+    assert bytes(codec_face.make_list([], Encoding.SELDON_PROTO)) == b""
 
 
 def test_lists_take_messages_alone() -> None:
     with pytest.raises(TypeError):
-        seldon.build_list([b"x"])  # type: ignore[list-item]
+        codec_face.make_list([b"x"], Encoding.SELDON_PROTO)  # type: ignore[list-item]
     with pytest.raises(errors.Error, match="not a SeldonMessage in protobuf: transcode it first"):
-        seldon.build_list([message.Message(b"{}", Encoding.SELDON_JSON)])
+        codec_face.make_list([message.Message(b"{}", Encoding.SELDON_JSON)], Encoding.SELDON_PROTO)
     with pytest.raises(errors.Error, match="not a SeldonMessage in protobuf"):
-        seldon.build_feedback(None, seldon.build_list([]), 1.0, None)
+        seldon.build_feedback(None, codec_face.make_list([], Encoding.SELDON_PROTO), 1.0, None)

@@ -10,7 +10,7 @@ from google.protobuf import json_format, struct_pb2
 from support import protojson
 
 from executor import errors
-from executor._native import buffer, seldon_json, seldon_json_build
+from executor._native import buffer, codec_face, seldon_json, seldon_json_build
 from executor.types import Encoding, Form
 
 
@@ -169,8 +169,8 @@ def test_arrays_of_every_length_are_written_whole(count: int, dtype: str) -> Non
 
 def test_lists_and_feedback_are_gathered() -> None:
     items = [seldon_json.build("strData", "a"), seldon_json.build("")]
-    assert bytes(seldon_json.build_list(items)) == b'[{"strData":"a"},{}]'
-    assert bytes(seldon_json.build_list([])) == b"[]"
+    assert bytes(codec_face.make_list(items)) == b'[{"strData":"a"},{}]'
+    assert bytes(codec_face.make_list([], Encoding.SELDON_JSON)) == b"[]"
     assert (
         bytes(seldon_json.build_feedback(items[0], items[1], 0, None)) == b'{"request":{"strData":"a"},"response":{}}'
     )
@@ -179,9 +179,9 @@ def test_lists_and_feedback_are_gathered() -> None:
         assert bytes(made) == b'{"reward":' + written + b"}"
         assert repr(seldon_json.open_feedback(made).reward) == repr(float(numpy.float32(reward)))
     with pytest.raises(errors.DecodeError, match="an item of the list is no JSON object"):
-        seldon_json.build_list([seldon_json.build_list([])])
+        codec_face.make_list([codec_face.make_list([], Encoding.SELDON_JSON)], Encoding.SELDON_JSON)
     with pytest.raises(TypeError):
-        seldon_json.build_list([b"{}"])  # type: ignore[list-item]
+        codec_face.make_list([b"{}"], Encoding.SELDON_JSON)  # type: ignore[list-item]
 
 
 def test_values_of_numpy_become_plain() -> None:
