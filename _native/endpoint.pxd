@@ -32,6 +32,7 @@ ctypedef struct endpoint_ops_t:
 ctypedef struct endpoint_t:
     const endpoint_ops_t *ops
     int encoding             # what it takes: ENCODING_*, or ENCODING_ANY
+    double timeout           # seconds that one call may take, whatever the request has left; 0: no bound of its own
     void *impl               # the implementation's own
 
 # One RPC to one node, embedded in the caller's own state.

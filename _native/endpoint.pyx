@@ -224,8 +224,20 @@ cdef class Endpoint:
     def __cinit__(self):
         self.raw.ops = NULL
         self.raw.encoding = ENCODING_ANY
+        self.raw.timeout = 0
         self.raw.impl = NULL
 
     @property
     def encoding(self):
         return self.raw.encoding
+
+    @property
+    def timeout_s(self):
+        """Seconds that one call may take; None has no bound but the request's deadline."""
+        return self.raw.timeout if self.raw.timeout > 0 else None
+
+    @timeout_s.setter
+    def timeout_s(self, value):
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"timeout_s is {value!r}; allowed are numbers above 0, and None")
+        self.raw.timeout = 0 if value is None else value

@@ -22,6 +22,7 @@ from executor._native.endpoint cimport (
     call_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
 )
 from executor._native.message cimport message_add_copy, message_flat, message_new, message_ref, message_t, message_unref
+from executor._native.patience cimport patience_begin, patience_end
 from executor._native.program cimport node_t, program_ref, program_t, program_unref
 from executor._native.routing cimport with_routing
 from executor._native.transport cimport Reactor, timer_arm, timer_disarm, timer_t
@@ -135,6 +136,8 @@ cdef void cancel_calls(request_t *request) noexcept nogil:
         if step.calling:
             step.calling = False
             request.calls -= 1
+            if step.timer.due > 0:
+                patience_end(step)
             endpoint = request.program.nodes[index].endpoint
             endpoint.ops.cancel(endpoint, &step.call)
             message_unref(step.call.message)
@@ -213,6 +216,8 @@ cdef void start_call(step_t *step, int stage, int method, message_t *message) no
     call.owner = step
     call.complete = on_complete
     call.token = NULL
+    if endpoint.timeout > 0:
+        patience_begin(step, endpoint.timeout)
     step.calling = True
     request.calls += 1
     endpoint.ops.start(endpoint, call)
@@ -224,6 +229,8 @@ cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept 
     cdef int stage = step.stage
     step.calling = False
     request.calls -= 1
+    if step.timer.due > 0:
+        patience_end(step)
     message_unref(call.message)
     call.message = NULL
     request.holds += 1

@@ -27,6 +27,7 @@ ctypedef struct step_t:
     message_t *twin              # the same in another encoding, kept while several need it
     call_t call
     bint calling
+    timer_t timer                # of `patience`: armed while a call runs that its node has a time of its own for
 
 ctypedef struct request_t:
     engine_t *engine

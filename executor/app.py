@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import uvloop
 
@@ -17,10 +18,10 @@ from executor import manifest, workers
 from executor._native import exits, flow, seldon, seldon_json, transport
 from executor.component import host, load
 from executor.graph import plan as plans
-from executor.graph.spec import NodeType
-from executor.inference import Bound, Inference, Readiness
+from executor.graph.spec import Deployment, NodeType
+from executor.inference import Bound, Bounds, Inference, Readiness
 from executor.listening import Listeners, told
-from executor.nodes import Nodes
+from executor.nodes import Nodes, Side
 from executor.protocol import seldon as protocol
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader, in_thread
@@ -28,13 +29,21 @@ from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
 from executor.rpc.server import RpcServer
-from executor.settings import ListenSettings, NodeSettings, NodeTlsSettings, RunSettings, ServeLimits, TlsSettings
+from executor.settings import (
+    CorsSettings,
+    ListenSettings,
+    NodeSettings,
+    NodeTlsSettings,
+    RunSettings,
+    ServeLimits,
+    TlsSettings,
+)
 from executor.signals import Signals, stopped_by_signals, unless
 from executor.tls import server_source
 
 log = logging.getLogger("millrace")
 
-ROUTING_NONE, ROUTING_ROUTED = 0, 1
+ROUTING_NONE, ROUTING_ROUTED, ROUTING_VISITED = 0, 1, 2
 RETIRE_POLL_S = 0.1
 POOL_STOP_S = 1.0
 """How long threads of components may take to come to their end; what still runs then ends with the process."""
@@ -42,10 +51,11 @@ POOL_STOP_S = 1.0
 CODECS = (seldon, seldon_json)
 
 
-def run(settings: RunSettings) -> int:
-    """Serves the graph of a manifest until SIGINT or SIGTERM; the exit status."""
+def run(settings: RunSettings, text: str | None = None) -> int:
+    """Serves a graph until SIGINT or SIGTERM; the exit status. Without its `text` the manifest's file is read."""
     log_to_stderr(settings.log_level)
-    text = manifest.read(Path(settings.manifest))
+    if text is None:
+        text = manifest.read(Path(settings.manifest))
     selected = select(settings, text)
     return uvloop.run(workers.run(settings, text) if settings.workers > 1 else _run(settings, selected))
 
@@ -58,16 +68,16 @@ def node(settings: NodeSettings) -> int:
 
 async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
     with stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls)
+        process = Process.of(settings)
 
         async def reload(text: str) -> None:
             process.switch(await prepare(process, settings, text))
 
-        reloader = Reloader(Path(settings.manifest), reload)
+        reloader = Reloader(None if settings.alone else Path(settings.manifest), reload)
         try:
             with reloader.on_hangup():
                 print(plans.tree(graph(process, settings, selected), process.nodes.reached), flush=True)
-                return await process.run(reloader)
+                return await process.run(reloader, settings.shutdown_delay_s)
         finally:
             await process.stop()
 
@@ -88,8 +98,8 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
     process.bind()
     process.nodes.bind(plan, settings)
-    bound = _bound(process.nodes, plan, settings, selected)
-    process.serve(bound, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s)
+    bounds = _bound(process.nodes, plan, settings, selected)
+    process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, settings.cors)
     return plan
 
 
@@ -108,9 +118,16 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
         raise
 
 
-def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected) -> Bound:
+def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected) -> Bounds:
     routing = ROUTING_ROUTED if settings.routing_meta and plan.reports_routing else ROUTING_NONE
-    return Bound(nodes.program(plan, routing), plan, nodes.known, selected.predictor.graph)
+    if settings.routing_meta and settings.routing_visited:
+        routing = ROUTING_VISITED
+
+    def bound(side: Side) -> Bound:
+        return Bound(nodes.program(plan, routing, side), plan, side.known, selected.predictor.graph, nodes.health)
+
+    grpc = bound(nodes.grpc)
+    return Bounds(grpc, grpc if nodes.rest is nodes.grpc else bound(nodes.rest))
 
 
 def component(process: "Process", settings: NodeSettings) -> plans.Plan:
@@ -120,9 +137,9 @@ def component(process: "Process", settings: NodeSettings) -> plans.Plan:
     plan = plans.node_plan(settings.name or type(made).__name__.lower(), NodeType(settings.type))
     root = plan.root
     wanted = [method for method in (root.input, root.route, root.aggregate, root.output) if method is not None]
-    process.nodes.endpoints.append(process.nodes.component(host.Host(made, root.name, methods=wanted)))
+    process.nodes.add(host.Host(made, root.name, methods=wanted))
     bound = Bound(process.nodes.program(plan, ROUTING_NONE), plan, process.nodes.known)
-    process.serve(bound, protocol.NODE_RPCS, protocol.NODE_REST, settings.default_timeout_s)
+    process.serve(Bounds(bound, bound), protocol.NODE_RPCS, protocol.NODE_REST, settings.default_timeout_s)
     return plan
 
 
@@ -131,7 +148,7 @@ class Prepared:
     """A graph whose nodes are loaded: `Process.switch` makes it the one that is served."""
 
     nodes: Nodes
-    bound: Bound
+    bounds: Bounds
 
 
 class Process:
@@ -145,10 +162,12 @@ class Process:
         tls: TlsSettings | None = None,
         node_tls: NodeTlsSettings | None = None,
         *,
+        grpc_max_message_bytes: int | None = None,
         listens: bool = True,
     ) -> None:
         self._listen = listen
         self._limits = limits
+        self._grpc_limits = replace(limits, max_message_bytes=grpc_max_message_bytes or limits.max_message_bytes)
         self._listens = listens
         self._tls = server_source(tls) if tls is not None else None
         self._node_tls = node_tls
@@ -159,10 +178,25 @@ class Process:
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
         self._listeners: Listeners | None = None
-        self._inference: Inference | None = None
+        self._by_grpc: Inference | None = None
+        self._by_rest: Inference | None = None
+        self._bounds: Bounds | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self.rpc: RpcServer | None = None
         self.rest: RestServer | None = None
+
+    @classmethod
+    def of(cls, settings: RunSettings, *, listens: bool = True) -> Self:
+        """One that serves as `settings` say."""
+        return cls(
+            settings.listen,
+            settings.limits,
+            settings.threads,
+            settings.tls,
+            settings.node_tls,
+            grpc_max_message_bytes=settings.grpc_max_message_bytes,
+            listens=listens,
+        )
 
     def new_nodes(self) -> Nodes:
         """Room for the nodes of one more plan."""
@@ -173,39 +207,58 @@ class Process:
         if self._listens:
             self._listeners = Listeners(self._listen)
 
-    def serve(self, bound: Bound, rpcs: Mapping[str, Rpc], rest: RestTable, default_timeout_s: float | None) -> None:
+    def serve(
+        self,
+        bounds: Bounds,
+        rpcs: Mapping[str, Rpc],
+        rest: RestTable,
+        default_timeout_s: float | None,
+        cors: CorsSettings | None = None,
+    ) -> None:
         """Makes the fronts; they begin to serve in `start`."""
-        inference = Inference(
-            self.engine, bound.program, bound.plan, bound.nodes, graph=bound.graph, readiness=self.readiness
-        )
-        self._inference = inference
+        cors = cors or CorsSettings()
+        self._bounds = bounds
+        self._by_grpc = Inference.of(self.engine, bounds.grpc, self.readiness)
+        self._by_rest = Inference.of(self.engine, bounds.rest, self.readiness)
         self.rpc = RpcServer(
             self.engine,
-            bound.program,
+            bounds.grpc.program,
             rpcs,
-            admin.handlers(rpcs, inference, ""),
-            limits=self._limits,
+            admin.handlers(rpcs, self._by_grpc, ""),
+            limits=self._grpc_limits,
             default_timeout_s=default_timeout_s,
             tls=self._tls,
         )
         if self._listen.http_port is not None:
-            app = App(inference, rest, limits=self._limits, default_timeout_s=default_timeout_s)
+            app = App(
+                self._by_rest,
+                rest,
+                limits=self._limits,
+                default_timeout_s=default_timeout_s,
+                cors_origins=cors.origins,
+                cors_headers=cors.headers,
+            )
             self.rest = RestServer(app, self._limits, self._tls)
 
     def switch(self, prepared: Prepared) -> None:
         """New requests run on `prepared` from now on. The nodes before it stop when no request runs on them."""
         assert self.rpc is not None
-        assert self._inference is not None
-        before, old = self.nodes, self._inference.bound
-        self.nodes = prepared.nodes
-        self._inference.use(prepared.bound)
-        self.rpc.native.use(prepared.bound.program)
+        assert self._by_grpc is not None
+        assert self._by_rest is not None
+        assert self._bounds is not None
+        before, old = self.nodes, self._bounds
+        self.nodes, self._bounds = prepared.nodes, prepared.bounds
+        self._by_grpc.use(prepared.bounds.grpc)
+        self._by_rest.use(prepared.bounds.rest)
+        self.rpc.native.use(prepared.bounds.grpc.program)
         task = asyncio.create_task(_retire(before, old))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
-    async def run(self, reloader: Reloader | None = None) -> int:
-        """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
+    async def run(self, reloader: Reloader | None = None, shutdown_delay_s: float = 0.0) -> int:
+        """Starts, serves until a signal comes and for `shutdown_delay_s` more, then drains. The exit status: 1 when
+        requests had to be cut off.
+        """
         with Signals() as signals:
             if await unless(signals.first, self.start()) is None:
                 return 0
@@ -214,7 +267,15 @@ class Process:
                 await signals.first.wait()
             else:
                 await unless(signals.first, reloader.run())
+            await unless(signals.second, self.leave(shutdown_delay_s))
             return 0 if await unless(signals.second, self.drain()) else 1
+
+    async def leave(self, delay_s: float) -> None:
+        """Says that it is not ready any more, and goes on serving for so long: balancers must see that first."""
+        self.readiness.set(False)
+        if delay_s > 0:
+            log.info("not ready any more; stopping in %g s", delay_s)
+            await asyncio.sleep(delay_s)
 
     async def start(self) -> bool:
         """Returns True when requests are served. Raises `errors.Error`.
@@ -256,7 +317,7 @@ class Process:
 
     def _tell_where(self) -> None:
         if self._listeners is not None:
-            print(*self._listeners.lines(secure=self._tls is not None), sep="\n", flush=True)
+            print("\n".join(self._listeners.lines(secure=self._tls is not None)), flush=True)
 
     async def drain(self) -> bool:
         """Takes no more requests; whether all that were under way ended in time."""
@@ -291,10 +352,10 @@ class Process:
             self._listeners.close()
 
 
-async def _retire(nodes: Nodes, bound: Bound) -> None:
+async def _retire(nodes: Nodes, bounds: Bounds) -> None:
     """Stops nodes when the last request on them has ended."""
     try:
-        while not bound.idle:  # noqa: ASYNC110 requests end natively
+        while not bounds.idle:  # noqa: ASYNC110 requests end natively
             await asyncio.sleep(RETIRE_POLL_S)
     finally:
         await nodes.stop()
@@ -302,6 +363,11 @@ async def _retire(nodes: Nodes, bound: Bound) -> None:
 
 def select(settings: RunSettings, text: str) -> manifest.Selected:
     """The graph that `settings` choose of a manifest's text, checked. Raises ManifestError."""
+    if settings.alone:
+        built = manifest.load_predictor(text, lenient=True, reached=[], source=settings.manifest)
+        told = settings.deployment
+        named = Deployment(told.sdep if told else "", (built,), told.namespace if told else "default")
+        return manifest.Selected(named, built)
     return manifest.load(
         text,
         manifest.Profile.LOCAL,

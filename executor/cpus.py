@@ -1,16 +1,21 @@
-"""Owns how many CPUs this process may use, and so how many processes serve: by the container's quota, and by the CPUs
+"""Owns how many CPUs this process may use, and so how many processes serve: by the container's limits, and by the CPUs
 it is bound to.
 
 Must not cache: a quota may change while a process runs.
 """
 
 import argparse
+import contextlib
 import math
 import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 WORKERS_MAX = 256
+WORKERS_UNASKED_MAX = 8
+"""Without a quota: a pod on a large machine is not meant to take all of it."""
+WORKER_BYTES = 128 << 20
+"""Memory that one more worker may need."""
 
 
 def cpus(cgroup: Path = CGROUP) -> int:
@@ -27,6 +32,29 @@ def processes(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= WORKERS_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a whole number from 1 to {WORKERS_MAX}")
     return int(text)
+
+
+def container_workers(asked: str, notes: list[str], cgroup: Path = CGROUP) -> int:
+    """How many a container runs by itself: as many as `asked` (GOMAXPROCS), else as its limits have CPUs and memory
+    for. What is wrong with `asked` is added to `notes`.
+    """
+    if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= WORKERS_MAX:
+        return int(asked)
+    if asked:
+        notes.append(f"GOMAXPROCS {asked!r} is no whole number from 1 to {WORKERS_MAX}; it is ignored")
+    count = cpus(cgroup)
+    if _quota(cgroup) is None:
+        count = min(count, WORKERS_UNASKED_MAX)
+    memory = _memory(cgroup)
+    return count if memory is None else max(1, min(count, memory // WORKER_BYTES))
+
+
+def _memory(cgroup: Path) -> int | None:
+    """The bytes that the control group may use, in version 2, else 1; None where there is no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return int((cgroup / name).read_text())
+    return None
 
 
 def _quota(cgroup: Path) -> float | None:

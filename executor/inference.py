@@ -8,12 +8,13 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from executor import errors
 from executor._native import flow, front, message, program
 from executor.graph import plan as plans
 from executor.graph import spec
+from executor.health import GraphHealth
 from executor.protocol import seldon
 from executor.status import Status
 from executor.types import Method, Walk
@@ -75,6 +76,8 @@ class Bound:
     plan: plans.Plan
     nodes: Mapping[str, Node]
     graph: spec.Node | None = None
+    health: GraphHealth | None = None
+    """How its nodes are asked whether they are well; None where they are not asked."""
     asking: int = 0
     """Questions under way that nodes are asked besides predictions."""
 
@@ -93,6 +96,19 @@ class Bound:
             self.asking -= 1
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A plan as each front runs it: the same, unless nodes are spoken to as the client speaks."""
+
+    grpc: Bound
+    rest: Bound
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request runs on either."""
+        return self.grpc.idle and self.rest.idle
+
+
 class Inference:
     """A plan that runs, until `use` puts another in its place."""
 
@@ -109,6 +125,13 @@ class Inference:
         self.readiness = readiness or Readiness()
         self._engine = engine
         self._bound = Bound(program, plan, nodes, graph)
+
+    @classmethod
+    def of(cls, engine: flow.Engine, bound: Bound, readiness: Readiness) -> Self:
+        """One that runs `bound`."""
+        made = cls(engine, bound.program, bound.plan, bound.nodes, readiness=readiness)
+        made.use(bound)
+        return made
 
     @property
     def bound(self) -> Bound:
@@ -133,6 +156,16 @@ class Inference:
     def ready(self) -> bool:
         """Whether requests can be served now."""
         return self.readiness.ready
+
+    async def healthy(self) -> bool:
+        """Whether requests can be served now, the nodes asked as well where they are to be asked."""
+        if not self.readiness.ready:
+            return False
+        bound = self._bound
+        if bound.health is None:
+            return True
+        with bound.asked():
+            return not await bound.health.look()
 
     async def run(
         self,

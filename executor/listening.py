@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Sequence
 
 from executor import errors
-from executor.settings import ListenSettings
+from executor.settings import ALL_INTERFACES, ListenSettings
 
 log = logging.getLogger("millrace")
 
@@ -149,6 +149,7 @@ def _listen_on(listeners: Sequence[socket.socket], option: str) -> None:
 
 
 def _listener(host: str, port: int, option: str) -> socket.socket:
+    host = _every_address() if host == ALL_INTERFACES else host
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -157,11 +158,23 @@ def _listener(host: str, port: int, option: str) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(where)
     except OSError as error:
         sock.close()
         raise errors.RequestError(f"{option} {port}: cannot listen on {host}: {error.strerror or error}") from None
     return sock
+
+
+def _every_address() -> str:
+    """The host that stands for every address, IPv4 as well as IPv6 where the system has that."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+        return "::"
+    except OSError:
+        return "0.0.0.0"
 
 
 class UnixSocket:

@@ -4,6 +4,7 @@ Must not serve anything, nor decide what a plan's nodes do.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -11,8 +12,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from executor import errors
 from executor._native import endpoint, exits, program, transport
@@ -21,12 +24,13 @@ from executor.component import host, load
 from executor.graph import plan as plans
 from executor.graph.builtin import BUILTINS
 from executor.graph.spec import Transport
+from executor.health import Check, GraphHealth
 from executor.inference import Node
 from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, NodeTlsSettings, RunSettings, Scheme, ServeLimits
+from executor.settings import Address, NodeChecks, NodeTlsSettings, RunSettings, Scheme, ServeLimits
 from executor.status import Status
 from executor.supervisor import Child
 from executor.tls import NodeContexts, Source, node_source
@@ -84,8 +88,33 @@ def _text(text: str) -> messages.Message:
     return messages.Message(b'{"strData":"%s"}' % text.encode(), int(Encoding.SELDON_JSON))
 
 
+class Reached(NamedTuple):
+    """One node: where it is called, if it is, and whom to ask for metadata, if it can be asked."""
+
+    endpoint: endpoint.Endpoint | None
+    asked: Node | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Side:
+    """The nodes of a plan as one front reaches them."""
+
+    endpoints: list[endpoint.Endpoint | None] = field(default_factory=list)
+    """In the plan's order."""
+    known: dict[str, Node] = field(default_factory=dict)
+    """Those that can be asked for metadata."""
+
+    def add(self, name: str, reached: Reached) -> None:
+        """Adds the next node of the plan."""
+        self.endpoints.append(reached.endpoint)
+        if reached.asked is not None:
+            self.known[name] = reached.asked
+
+
 class Nodes:
-    """The nodes of one plan, bound: `endpoints` in the plan's order, `known` those that can be asked for metadata."""
+    """The nodes of one plan, bound. The two sides are one, unless nodes are spoken to as the client speaks: then remote
+    nodes are reached over REST on one and over gRPC on the other, and all others are the same on both.
+    """
 
     def __init__(
         self,
@@ -94,8 +123,8 @@ class Nodes:
         limits: ServeLimits,
         node_tls: NodeTlsSettings | None = None,
     ) -> None:
-        self.endpoints: list[endpoint.Endpoint | None] = []
-        self.known: dict[str, Node] = {}
+        self.grpc = self.rest = Side()
+        self.health: GraphHealth | None = None
         self.reached: dict[str, str] = {}
         """How each node is reached, in words for the user."""
         self._reactor = reactor
@@ -126,18 +155,33 @@ class Nodes:
         cannot be loaded.
         """
         self._made = self.load(plan, settings) if made is None else made
+        if settings.by_front and not _is_mixed(plan):
+            self.rest = Side()
         for node in plan.nodes:
-            self.endpoints.append(self._endpoint(node, settings))
+            grpc, rest = self._reach(node, settings)
+            self.grpc.add(node.name, grpc)
+            if self.rest is not self.grpc:
+                self.rest.add(node.name, rest)
+        if settings.node_checks is not NodeChecks.NONE:
+            self.health = GraphHealth(self._checks(plan, settings))
 
-    def program(self, plan: plans.Plan, routing: int) -> program.Program:
+    @property
+    def endpoints(self) -> list[endpoint.Endpoint | None]:
+        """How gRPC requests, and where the sides are one all requests, reach the nodes."""
+        return self.grpc.endpoints
+
+    @property
+    def known(self) -> dict[str, Node]:
+        """Whom they ask for metadata."""
+        return self.grpc.known
+
+    def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
         """The plan in native form."""
-        return program.Program(plan.nodes, self.endpoints, routing)
+        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing)
 
-    def component(self, hosted: host.Host) -> exits.Component:
-        """The endpoint of a component in this process."""
-        self._hosts.append(hosted)
-        self.known[hosted.name] = ComponentNode(hosted)
-        return exits.Component(self._reactor, hosted.name, hosted.handlers, self._pool)
+    def add(self, hosted: host.Host) -> None:
+        """Binds the next node of a plan to a component in this process."""
+        self.grpc.add(hosted.name, Reached(self._component(hosted), ComponentNode(hosted)))
 
     async def start(self) -> None:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
@@ -151,6 +195,7 @@ class Nodes:
         if self._watching is not None:
             self._watching.cancel()
         ending = [rest.close() for rest in self._rest]
+        ending += [self.health.close()] if self.health is not None else []
         ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child, _ in self._children]
         for problem in await asyncio.gather(*ending, return_exceptions=True):
@@ -159,49 +204,84 @@ class Nodes:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _endpoint(self, node: plans.PlanNode, settings: RunSettings) -> endpoint.Endpoint | None:
+    # --- how each is reached ----------------------------------------------------------------------------------
+
+    def _reach(self, node: plans.PlanNode, settings: RunSettings) -> tuple[Reached, Reached]:
+        """One node, as gRPC and as REST requests reach it."""
+        if not node.needs_endpoint or node.name in settings.components:
+            here = self._here(node, settings)
+            return here, here
+        if self.rest is self.grpc or node.name in settings.endpoints:
+            address = settings.endpoints.get(node.name) or own_address(node)
+            self.reached[node.name] = str(address)
+            there = self._remote(node, address, settings)
+            return there, there
+        grpc, rest = own_address(node, Transport.GRPC), own_address(node, Transport.REST)
+        self.reached[node.name] = " and ".join(dict.fromkeys((str(grpc), str(rest))))
+        first = self._remote(node, grpc, settings)
+        return first, first if grpc == rest else self._remote(node, rest, settings)
+
+    def _here(self, node: plans.PlanNode, settings: RunSettings) -> Reached:
         if not node.calls:
-            return None
+            return Reached(None)
         if node.builtin is not None:
             component = BUILTINS[node.builtin].component
             assert component is not None
             self.reached[node.name] = "built in"
-            return exits.Component(self._reactor, node.name, host.Host(component(), node.name).handlers, self._pool)
+            handlers = host.Host(component(), node.name).handlers
+            return Reached(exits.Component(self._reactor, node.name, handlers, self._pool))
+        target = settings.components[node.name]
         if node.name in settings.isolate:
-            return self._isolated(node, settings.components[node.name], settings)
-        if node.name in settings.components:
-            target = settings.components[node.name]
-            self.reached[node.name] = f"in this process: {target}"
-            wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
-            return self.component(host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted))
-        return self._remote(node, settings.endpoints.get(node.name) or _own_address(node))
+            return self._isolated(node, target, settings)
+        self.reached[node.name] = f"in this process: {target}"
+        wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
+        hosted = host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted)
+        made = self._component(hosted)
+        made.timeout_s = settings.node_timeouts.component_s
+        return Reached(made, ComponentNode(hosted))
 
-    def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:
-        self.reached[node.name] = str(address)
-        if address.scheme.is_rest:
-            contexts = self._contexts(address)
-            secure = None if contexts is None else lambda: contexts.current.rest
-            rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
-            self._rest.append(rest)
-            self.known[node.name] = rest
-            return exits.Component(
-                self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON)
-            )
-        channel = self._channel(node.name, address)
-        self.known[node.name] = GrpcNode(channel, node.name)
-        return channel.endpoint
+    def _component(self, hosted: host.Host) -> exits.Component:
+        self._hosts.append(hosted)
+        return exits.Component(self._reactor, hosted.name, hosted.handlers, self._pool)
 
-    def _isolated(self, node: plans.PlanNode, target: str, settings: RunSettings) -> endpoint.Endpoint:
+    def _remote(self, node: plans.PlanNode, address: Address, settings: RunSettings) -> Reached:
+        if not address.scheme.is_rest:
+            channel = self._channel(node.name, address)
+            channel.endpoint.timeout_s = settings.node_timeouts.grpc_s
+            return Reached(channel.endpoint, GrpcNode(channel, node.name))
+        contexts = self._contexts(address)
+        secure = None if contexts is None else lambda: contexts.current.rest
+        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
+        self._rest.append(rest)
+        made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
+        made.timeout_s = settings.node_timeouts.rest_s
+        return Reached(made, rest)
+
+    def _isolated(self, node: plans.PlanNode, target: str, settings: RunSettings) -> Reached:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="millrace-")
         path = str(Path(self._folder.name) / f"{node.index}.sock")
         channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
+        channel.endpoint.timeout_s = settings.node_timeouts.component_s
         command = _node_command(node, target, path, settings, self._limits)
         child = Child(node.name, command, _node_environment(node))
         self._children.append((child, channel))
-        self.known[node.name] = GrpcNode(channel, node.name)
         self.reached[node.name] = f"in a process of its own: {target}"
-        return channel.endpoint
+        return Reached(channel.endpoint, GrpcNode(channel, node.name))
+
+    def _checks(self, plan: plans.Plan, settings: RunSettings) -> dict[str, Check]:
+        """How remote nodes are asked whether they are well, children first."""
+        found: dict[str, Check] = {}
+        for node in reversed(plan.nodes):
+            if not node.needs_endpoint or not node.endpoint.reachable:
+                continue
+            if settings.node_checks is NodeChecks.DIAL:
+                end = node.endpoint
+                found[node.name] = partial(_dial, end.host, end.port or end.http_port or end.grpc_port)
+            else:
+                asked = (self.grpc if node.endpoint.type is Transport.GRPC else self.rest).known[node.name]
+                found[node.name] = asked.healthy if isinstance(asked, RestNode) else asked.status
+        return found
 
     def _contexts(self, address: Address) -> Source[NodeContexts] | None:
         """What TLS to a node is done with, read when the first needs it; None for one without TLS."""
@@ -225,11 +305,30 @@ class Nodes:
         return channel
 
 
-def _own_address(node: plans.PlanNode) -> Address:
-    """Where the manifest says that the node listens; gRPC unless it says REST."""
-    rest = node.endpoint.type is Transport.REST
-    port = node.endpoint.port_for(Transport.REST if rest else Transport.GRPC)
-    return Address(Scheme.HTTP if rest else Scheme.GRPC, node.endpoint.host, port)
+def own_address(node: plans.PlanNode, front: Transport | None = None) -> Address:
+    """Where the manifest says that the node listens: for requests of the front that speaks `front`, or by its type,
+    which is gRPC unless it says REST.
+    """
+    end = node.endpoint
+    kind = front or end.type or Transport.GRPC
+    special = end.http_port if kind is Transport.REST else end.grpc_port
+    if not special and end.type is not None:
+        kind = end.type  # its one port speaks that
+    if not end.port_for(kind):
+        kind = Transport.GRPC if kind is Transport.REST else Transport.REST
+    return Address(Scheme.HTTP if kind is Transport.REST else Scheme.GRPC, end.host, end.port_for(kind))
+
+
+def _is_mixed(plan: plans.Plan) -> bool:
+    """Whether the manifest has nodes of both types."""
+    return {Transport.REST, Transport.GRPC} <= {node.endpoint.type for node in plan.nodes if node.needs_endpoint}
+
+
+async def _dial(host: str, port: int) -> None:
+    _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+    with contextlib.suppress(OSError):  # that it was there is enough
+        await writer.wait_closed()
 
 
 def _node_command(

@@ -26,9 +26,12 @@ SETTLE_S = 0.1
 
 
 class Reloader:
-    """Reloads a manifest: `apply` is given each new text. What is wrong with it is logged, and nothing changes."""
+    """Reloads a manifest: `apply` is given each new text. What is wrong with it is logged, and nothing changes.
 
-    def __init__(self, path: Path, apply: Callable[[str], Awaitable[None]]) -> None:
+    Without a path there is nothing to reload, and whoever asks is told so.
+    """
+
+    def __init__(self, path: Path | None, apply: Callable[[str], Awaitable[None]]) -> None:
         self._path = path
         self._apply = apply
         self._seen = look(path)
@@ -57,7 +60,10 @@ class Reloader:
             if self._asked.is_set() or now != self._seen:
                 await self._settled(now)
                 self._asked.clear()
-                await self._reload()
+                if self._path is None:
+                    log.warning("not reloaded: the graph does not come from a file")
+                else:
+                    await self._reload(self._path)
 
     async def _settled(self, now: object) -> None:
         while True:
@@ -67,18 +73,20 @@ class Reloader:
             if now == self._seen:
                 return
 
-    async def _reload(self) -> None:
+    async def _reload(self, path: Path) -> None:
         try:
-            await self._apply(manifest.read(self._path))
-            log.info("%s: reloaded", self._path)
+            await self._apply(manifest.read(path))
+            log.info("%s: reloaded", path)
         except errors.Error as error:
-            log.error("%s: not reloaded, the graph before it goes on:\n%s", self._path, error)
+            log.error("%s: not reloaded, the graph before it goes on:\n%s", path, error)
         except Exception:
-            log.exception("%s: not reloaded, the graph before it goes on", self._path)
+            log.exception("%s: not reloaded, the graph before it goes on", path)
 
 
-def look(path: Path) -> object:
+def look(path: Path | None) -> object:
     """What tells one state of a file from another. A ConfigMap's file is a link whose end changes."""
+    if path is None:
+        return None
     try:
         found = os.stat(path)
     except OSError as error:

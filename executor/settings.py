@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from executor import errors
 
@@ -133,12 +133,15 @@ class ServeLimits:
     """On Ctrl-C: how long requests under way may take to finish before they are cancelled."""
 
 
+ALL_INTERFACES = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class ListenSettings:
     """Where a server listens."""
 
     host: str = "127.0.0.1"
-    """Only this machine by default; containers say 0.0.0.0."""
+    """Only this machine by default; `ALL_INTERFACES` is any address of it, IPv6 or not."""
     grpc_port: int | None = 5001
     """0 takes a free port; None serves no gRPC over TCP."""
     http_port: int | None = 8000
@@ -172,11 +175,63 @@ class NodeTlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTimeouts:
+    """How many seconds one call of a node may take, by how the node is reached. None is no bound of its own."""
+
+    rest_s: float | None = None
+    grpc_s: float | None = None
+    component_s: float | None = None
+    """Of components in this process."""
+
+
+class NodeChecks(StrEnum):
+    """What of its nodes a process asks before it says that it is ready."""
+
+    NONE = "none"
+    DIAL = "dial"
+    """Whether something listens where they are."""
+    FULL = "full"
+    """Whether they say that they are well."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorsSettings:
+    """What the REST front lets web pages of other sites do."""
+
+    origins: str = "*"
+    headers: str = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Which deployment this process is part of, as its operator calls it."""
+
+    sdep: str
+    namespace: str
+    predictor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadLogSettings:
+    """How payloads are logged; which ones, and where to, the nodes of a manifest say."""
+
+    default_url: str = ""
+    """For nodes that ask for a log and name no URL; empty where there is none."""
+    source: str = ""
+    """URL of this executor, by which receivers know it."""
+    workers: int = 10
+    queue_max: int = 10_000
+    """Entries that may wait."""
+    write_timeout_ms: int = 2000
+    """How long an entry may wait for room in the queue before it is dropped; 0 or less: it is dropped at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What `millrace run` was asked to do."""
+    """What `millrace run` or `millrace executor` was asked to do."""
 
     manifest: str
-    """Path of the manifest file."""
+    """Path of the manifest file; where the graph came without a file, what it is called in messages."""
     components: Mapping[str, str] = field(default_factory=dict)
     """Node name → `path.py:Class` or `package.module:Class`."""
     endpoints: Mapping[str, Address] = field(default_factory=dict)
@@ -201,6 +256,23 @@ class RunSettings:
     log_level: str = "info"
     workers: int = 1
     """Processes that serve. Components are loaded once in each."""
+    node_timeouts: NodeTimeouts = field(default_factory=NodeTimeouts)
+    node_checks: NodeChecks = NodeChecks.NONE
+    by_front: bool = False
+    """Nodes are spoken to as the client speaks, unless their types in the manifest differ; otherwise by their type."""
+    alone: bool = False
+    """The graph is a predictor alone, without a file or a deployment around it."""
+    routing_visited: bool = False
+    """`meta.routing` has every node that was visited, not only those that chose."""
+    grpc_max_message_bytes: int | None = None
+    """Largest gRPC request or answer, where that differs from `limits`."""
+    cors: CorsSettings = field(default_factory=CorsSettings)
+    shutdown_delay_s: float = 0.0
+    """How long a process that was asked to stop still takes requests, while it says that it is not ready."""
+    deployment: Deployment | None = None
+    """None where no operator stands behind it."""
+    payload_log: PayloadLogSettings | None = None
+    prometheus_path: str | None = None
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""
@@ -212,9 +284,24 @@ class RunSettings:
         told = json.loads(text)
         for name, each in told["endpoints"].items():
             told["endpoints"][name] = Address(**{**each, "scheme": Scheme(each["scheme"])})
-        told |= {"isolate": frozenset(told["isolate"]), "listen": ListenSettings(**told["listen"])}
-        told |= {"limits": ServeLimits(**told["limits"]), "node_tls": NodeTlsSettings(**told["node_tls"])}
-        return cls(**{**told, "tls": TlsSettings(**told["tls"]) if told["tls"] is not None else None})
+        for name, kind in _PARTS.items():
+            if told[name] is not None:
+                told[name] = kind(**told[name])
+        told |= {"isolate": frozenset(told["isolate"]), "node_checks": NodeChecks(told["node_checks"])}
+        return cls(**told)
+
+
+_PARTS: dict[str, Any] = {
+    "listen": ListenSettings,
+    "limits": ServeLimits,
+    "tls": TlsSettings,
+    "node_tls": NodeTlsSettings,
+    "node_timeouts": NodeTimeouts,
+    "cors": CorsSettings,
+    "deployment": Deployment,
+    "payload_log": PayloadLogSettings,
+}
+"""The fields of `RunSettings` that are settings of their own."""
 
 
 @dataclass(frozen=True, slots=True)

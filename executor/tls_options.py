@@ -48,6 +48,23 @@ def nodes(parsed: argparse.Namespace) -> NodeTlsSettings:
     return NodeTlsSettings(parsed.node_ca, parsed.node_cert, parsed.node_key)
 
 
+def add_client(parser: argparse.ArgumentParser) -> None:
+    """How `millrace call` asks."""
+    group = parser.add_argument_group("TLS")
+    group.add_argument("--tls", action="store_true", help="ask over TLS; so do the other options here")
+    group.add_argument("--ca", metavar="FILE", help="CAs of the server's certificate (default: the system's)")
+    group.add_argument("--cert", metavar="FILE", help="certificate chain to show to a server that asks for one")
+    group.add_argument("--key", metavar="FILE", help="its key")
+
+
+def client(parsed: argparse.Namespace) -> NodeTlsSettings | None:
+    """From the arguments; None is without TLS. Raises `errors.RequestError`."""
+    _both("--cert", parsed.cert, "--key", parsed.key)
+    if not parsed.tls and parsed.ca is None and parsed.cert is None:
+        return None
+    return NodeTlsSettings(parsed.ca, parsed.cert, parsed.key)
+
+
 def _both(first: str, cert: str | None, second: str, key: str | None) -> None:
     if (cert is None) != (key is None):
         given, missing = (first, second) if key is None else (second, first)

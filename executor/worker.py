@@ -39,9 +39,7 @@ async def _run(sock: socket.socket) -> int:
         said = first[0]
         settings = RunSettings.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
-        process = app.Process(
-            settings.listen, settings.limits, settings.threads, settings.tls, settings.node_tls, listens=False
-        )
+        process = app.Process.of(settings, listens=False)
         try:
             plan = app.graph(process, settings, app.select(settings, said["text"]))
             tree = plans.tree(plan, process.nodes.reached)
@@ -114,6 +112,8 @@ class Worker:
                 said, connection = heard
                 if connection is not None:
                     self._take(said, connection)
+                elif said["say"] == "leave":
+                    self._process.readiness.set(False)
                 elif said["say"] == "drain":
                     signals.ask()
                 else:

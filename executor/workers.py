@@ -123,7 +123,7 @@ class Parent:
         self._settings = settings
         self._text = text
         self._number = 1
-        self._told = self._open = False
+        self._told = self._open = self._leaving = False
         self._change = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._listeners = Listeners(settings.listen)
@@ -135,17 +135,14 @@ class Parent:
 
     async def run(self) -> int:
         """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
-        reloader = Reloader(Path(self._settings.manifest), self.reload)
+        reloader = Reloader(None if self._settings.alone else Path(self._settings.manifest), self.reload)
         with Signals() as signals, reloader.on_hangup():
             if await unless(signals.first, self.start()) is None:
                 return 0
-            print(
-                f"{len(self.workers)} workers",
-                *self._listeners.lines(self._settings.tls is not None),
-                sep="\n",
-                flush=True,
-            )
+            lines = self._listeners.lines(self._settings.tls is not None)
+            print("\n".join([f"{len(self.workers)} workers", *lines]), flush=True)
             await unless(signals.first, reloader.run())
+            await unless(signals.second, self.leave(self._settings.shutdown_delay_s))
             return 0 if await unless(signals.second, self.drain()) else 1
 
     async def start(self) -> bool:
@@ -169,6 +166,15 @@ class Parent:
             self._change.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._change.wait(), 0.1)
+
+    async def leave(self, delay_s: float) -> None:
+        """Has workers say that they are not ready any more; all go on serving for so long."""
+        self._leaving = True
+        for each in self.workers:
+            each.say({"say": "leave"})
+        if delay_s > 0:
+            log.info("not ready any more; stopping in %g s", delay_s)
+            await asyncio.sleep(delay_s)
 
     async def drain(self) -> bool:
         """Takes no more connections and lets workers finish; whether they did in time."""
@@ -234,6 +240,8 @@ class Parent:
         elif said["say"] == "ready":
             worker.number = said["number"]
             self._catch_up(worker)
+            if self._leaving:  # it came up in the place of one that died meanwhile
+                worker.say({"say": "leave"})
         elif said["say"] == "failed":
             kind = errors.ComponentError if said["kind"] == "ComponentError" else errors.Error
             worker.failed = kind(said["why"])

@@ -12,7 +12,8 @@ from executor import errors
 from executor._native import exits, seldon
 from executor._native import message as native
 from executor.graph import spec
-from executor.inference import Bound, Inference, Node, Readiness
+from executor.health import GraphHealth
+from executor.inference import Bound, Bounds, Inference, Node, Readiness
 from executor.status import Status
 from executor.types import Encoding, Method, Mode, Walk
 
@@ -202,3 +203,30 @@ async def test_a_plan_is_idle_when_nobody_asks_its_nodes(known: Inference) -> No
     assert (await asking)["name"] == "t"
     assert old.asking == 0
     assert (await known.model_metadata("m"))["name"] == "other"
+
+
+async def test_health_is_readiness_and_what_the_nodes_say() -> None:
+    problems: dict[str, Exception] = {}
+
+    async def check() -> None:
+        if problems:
+            raise problems["m"]
+
+    bench = Bench(node("m"))
+    bound = Bound(bench.program, bench.plan, {}, health=GraphHealth({"m": check}, keep_s=0))
+    readiness = Readiness()
+    inference = Inference.of(bench.engine, bound, readiness)
+    assert inference.bound is bound
+    assert not await inference.healthy()
+    readiness.set(True)
+    assert await inference.healthy()
+    problems["m"] = errors.NodeError("ill")
+    assert not await inference.healthy()
+    assert inference.ready
+    inference.use(Bound(bench.program, bench.plan, {}))
+    assert await inference.healthy()
+    bounds = Bounds(bound, inference.bound)
+    assert bounds.idle
+    with bound.asked():
+        assert not bounds.idle
+    bench.close()

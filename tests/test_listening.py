@@ -46,3 +46,19 @@ async def test_connections_wait_while_held(listeners: Listeners) -> None:
 def test_one_port_for_both_is_refused() -> None:
     with pytest.raises(errors.RequestError, match="--grpc-port and --http-port are both 7000"):
         Listeners(ListenSettings(grpc_port=7000, http_port=7000))
+
+
+def test_every_address_is_listened_on() -> None:
+    made = Listeners(ListenSettings("*", 0, None))
+    try:
+        made.listen_grpc()
+        port = made.grpc[0].getsockname()[1]
+        hosts = ["127.0.0.1", "127.0.0.2"] + (["::1"] if made.grpc[0].family == socket.AF_INET6 else [])
+        for host in hosts:
+            socket.create_connection((host, port)).close()
+        with pytest.raises(
+            errors.RequestError, match=f"--grpc-port {port}: cannot listen on .*: Address already in use"
+        ):
+            Listeners(ListenSettings("*", port, None))
+    finally:
+        made.close()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from executor import errors, nodes
 from executor._native import channel, exits, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
-from executor.nodes import ComponentNode, GrpcNode, Nodes
+from executor.nodes import ComponentNode, GrpcNode, Nodes, Side
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import RunSettings, ServeLimits, parse_url
+from executor.settings import NodeChecks, NodeTimeouts, RunSettings, ServeLimits, parse_url
 from executor.types import Encoding
 
 Bind = Callable[..., Nodes]
@@ -240,3 +240,83 @@ def test_metadata_of_every_kind_is_the_same() -> None:
             with serving.graph(root, endpoints={"m": url}) as served:
                 said += [served.grpc.model_metadata("m"), served.rest.model_metadata("m")]
     assert said == [{"name": "m", "versions": ["v1"], "platform": "test"}] * 4
+
+
+# --- two sides ------------------------------------------------------------------------------------------------
+
+HERE = Endpoint("h", 1, 9000, 9500)
+OF_REST, OF_GRPC = Endpoint("h", 1, type=Transport.REST), Endpoint("h", 2, type=Transport.GRPC)
+
+
+def names(side: Side) -> dict[str, str]:
+    return {name: type(each).__name__ for name, each in side.known.items()}
+
+
+async def test_remote_nodes_are_reached_as_the_client_speaks(bind: Bind) -> None:
+    root = node("s", "", node("m", endpoint=HERE), node("n", endpoint=HERE), implementation="SIMPLE_ROUTER")
+    bound = bind(root, by_front=True, node_timeouts=NodeTimeouts(0.5, 0.25))
+    assert bound.reached == dict.fromkeys("mn", "grpc://h:9500 and http://h:9000")
+    assert names(bound.grpc) == dict.fromkeys("mn", "GrpcNode")
+    assert names(bound.rest) == dict.fromkeys("mn", "RestNode")
+    for side, kind, timeout_s in ((bound.grpc, channel.Channel, 0.25), (bound.rest, exits.Component, 0.5)):
+        for each in side.endpoints[1:]:
+            assert isinstance(each, kind)
+            assert each.timeout_s == timeout_s
+
+
+async def test_what_is_here_is_the_same_on_both_sides(bind: Bind) -> None:
+    root = node("avg", "", node("c"), node("m", endpoint=HERE), implementation="AVERAGE_COMBINER")
+    timeouts = NodeTimeouts(component_s=3.0)
+    bound = bind(root, components=given("c"), by_front=True, node_timeouts=timeouts)
+    assert bound.grpc.endpoints[:2] == bound.rest.endpoints[:2]
+    assert bound.grpc.endpoints[2] is not bound.rest.endpoints[2]
+    assert [each.timeout_s for each in bound.endpoints if each is not None] == [None, 3.0, None]
+
+
+@pytest.mark.parametrize(
+    ("children", "by_front", "split"),
+    [
+        ((OF_REST, OF_GRPC), True, False),
+        ((HERE, OF_GRPC), True, True),
+        ((HERE, HERE), False, False),
+    ],
+)
+async def test_types_that_differ_decide(bind: Bind, children: Sequence[Endpoint], by_front: bool, split: bool) -> None:
+    first, second = children
+    root = node("s", "combiner", node("a", endpoint=first), node("b", endpoint=second), endpoint=HERE)
+    bound = bind(root, by_front=by_front)
+    assert (bound.grpc is not bound.rest) == split
+    if not split and by_front:
+        assert names(bound.rest) == {"s": "GrpcNode", "a": "RestNode", "b": "GrpcNode"}
+
+
+@pytest.mark.parametrize(
+    ("end", "front", "address"),
+    [
+        (HERE, None, "grpc://h:9500"),
+        (HERE, Transport.REST, "http://h:9000"),
+        (Endpoint("h", 1), None, "grpc://h:1"),
+        (Endpoint("h", 1), Transport.REST, "http://h:1"),
+        (Endpoint("h", 1, type=Transport.REST), None, "http://h:1"),
+        (Endpoint("h", 1, type=Transport.REST), Transport.GRPC, "http://h:1"),
+        (Endpoint("h", 1, 9000, 9500, Transport.REST), Transport.GRPC, "grpc://h:9500"),
+        (Endpoint("h", 0, 9000), Transport.GRPC, "http://h:9000"),
+        (Endpoint("h", 0, 0, 9500, Transport.REST), None, "grpc://h:9500"),
+    ],
+)
+def test_where_a_node_listens(end: Endpoint, front: Transport | None, address: str) -> None:
+    assert str(nodes.own_address(plan(node("m", endpoint=end)).root, front)) == address
+
+
+async def test_health_is_asked_as_the_settings_say(bind: Bind, serve: Callable[..., str]) -> None:
+    host, _, port = serve(health_pb2.HealthCheckResponse.NOT_SERVING).rpartition(":")
+    end = Endpoint(host, int(port), grpc_port=int(port), type=Transport.GRPC)
+    root = node("t", "transformer", node("c", "model", node("m", endpoint=end)), endpoint=Endpoint("h"))
+    components = given("t", "c")
+    assert bind(root, components=components).health is None
+    dialled = bind(root, components=components, node_checks=NodeChecks.DIAL).health
+    asked = bind(root, components=components, node_checks=NodeChecks.FULL, by_front=True).health
+    assert dialled is not None
+    assert asked is not None
+    assert await dialled.look() == {}
+    assert await asked.look() == {"m": "node 'm' says that it is not serving"}

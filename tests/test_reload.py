@@ -83,3 +83,16 @@ async def test_work_in_a_thread_answers_or_raises() -> None:
     assert await reload.in_thread(lambda: threading.current_thread().daemon) is True
     with pytest.raises(ZeroDivisionError):
         await reload.in_thread(lambda: 1 // 0)
+
+
+async def test_without_a_file_there_is_nothing_to_reload(caplog: pytest.LogCaptureFixture) -> None:
+    given: list[str] = []
+
+    async def apply(text: str) -> None:
+        given.append(text)
+
+    reloader = reload.Reloader(None, apply)
+    async with running(reloader):
+        reloader.ask()
+        await until(lambda: "not reloaded: the graph does not come from a file" in caplog.text)
+    assert given == []

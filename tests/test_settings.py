@@ -5,7 +5,21 @@ import dataclasses
 import pytest
 
 from executor import errors
-from executor.settings import Address, ListenSettings, RunSettings, Scheme, ServeLimits, parse_target, parse_url
+from executor.settings import (
+    Address,
+    CorsSettings,
+    Deployment,
+    ListenSettings,
+    NodeChecks,
+    NodeTimeouts,
+    PayloadLogSettings,
+    RunSettings,
+    Scheme,
+    ServeLimits,
+    TlsSettings,
+    parse_target,
+    parse_url,
+)
 
 URLS = [
     ("grpc://node:5000", Address(Scheme.GRPC, "node", 5000), "node:5000"),
@@ -83,5 +97,13 @@ def test_run_settings_survive_json() -> None:
         limits=ServeLimits(max_message_bytes=7),
         default_timeout_s=None,
         workers=3,
+        tls=TlsSettings("c", "k"),
+        node_timeouts=NodeTimeouts(1.5, None, 2.0),
+        node_checks=NodeChecks.FULL,
+        cors=CorsSettings("https://a"),
+        deployment=Deployment("churn", "shop", "main"),
+        payload_log=PayloadLogSettings("http://broker", "http://pod:8000/", 1, 2, 3),
+        grpc_max_message_bytes=5,
     )
     assert RunSettings.from_json(settings.to_json()) == settings
+    assert RunSettings.from_json(RunSettings("g").to_json()) == RunSettings("g")

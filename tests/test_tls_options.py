@@ -54,3 +54,15 @@ def test_what_does_not_fit(arguments: tuple[str, ...], said: str) -> None:
     given = parsed(*arguments)
     with pytest.raises(errors.RequestError, match=f"^{said}$"):
         both(given)
+
+
+def test_a_client_asks_over_tls_when_told_anything_of_it() -> None:
+    parser = argparse.ArgumentParser()
+    tls_options.add_client(parser)
+    assert tls_options.client(parser.parse_args([])) is None
+    assert tls_options.client(parser.parse_args(["--tls"])) == NodeTlsSettings()
+    assert tls_options.client(parser.parse_args(["--ca", "a"])) == NodeTlsSettings("a")
+    given = parser.parse_args(["--cert", "c", "--key", "k"])
+    assert tls_options.client(given) == NodeTlsSettings(None, "c", "k")
+    with pytest.raises(errors.RequestError, match=r"^--key: needs --cert as well$"):
+        tls_options.client(parser.parse_args(["--key", "k"]))

@@ -5,6 +5,7 @@ Must not parse arguments nor print.
 
 import http.client
 import json
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -15,9 +16,10 @@ import numpy
 from executor import errors
 from executor._native import message as messages
 from executor._native import seldon_json
+from executor._native import tls as veils
 from executor.client.payload import Response, kind_of
 from executor.client.synchronous import Client
-from executor.settings import Scheme, parse_target
+from executor.settings import Address, Scheme, parse_target
 from executor.status import status_of_http
 from executor.types import Encoding
 
@@ -64,21 +66,21 @@ def message_of(data: Any, kind: str) -> messages.Message:
     return seldon_json.build(chosen, data)
 
 
-def call_grpc(target: str, message: messages.Message, timeout_s: float) -> str:
-    """Ask over gRPC; what to print. Raises `errors.Error`."""
-    with Client(target, timeout_s=timeout_s) as client:
+def call_grpc(target: str, message: messages.Message, timeout_s: float, tls: ssl.SSLContext | None = None) -> str:
+    """Ask over gRPC, over TLS with `tls`; what to print. Raises `errors.Error`."""
+    with Client(target, timeout_s=timeout_s, tls=tls or False) as client:
         start = time.perf_counter()
         response = client.predict(message)
         return render(response, time.perf_counter() - start)
 
 
-def call_rest(target: str, message: messages.Message, timeout_s: float) -> str:
-    """Ask over REST; what to print. Raises `errors.Error`."""
+def call_rest(target: str, message: messages.Message, timeout_s: float, tls: ssl.SSLContext | None = None) -> str:
+    """Ask over REST, over TLS with `tls`; what to print. Raises `errors.Error`."""
     address = parse_target(target)
     if address.scheme is Scheme.UNIX:
         raise errors.RequestError(f"{target}: --rest needs HOST:PORT")
     headers = {"Content-Type": "application/json", "Millrace-Timeout": f"{timeout_s:.3f}"}
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s + 1)
+    connection = _connection(address, timeout_s + 1, tls)
     start = time.perf_counter()
     try:
         connection.request("POST", REST_PATH, bytes(message), headers)
@@ -86,6 +88,10 @@ def call_rest(target: str, message: messages.Message, timeout_s: float) -> str:
         text = reply.read()
     except TimeoutError:
         raise errors.DeadlineError(f"{target} did not answer within {timeout_s:g} s") from None
+    except http.client.BadStatusLine:
+        raise errors.NodeError(f"{target} does not answer as an HTTP server does; is that its gRPC port?") from None
+    except ssl.SSLError as cause:
+        raise errors.NodeError(f"{target}: TLS failed: {veils.words_of(cause)}") from None
     except (OSError, http.client.HTTPException) as cause:
         raise errors.NodeError(f"{target}: {cause or type(cause).__name__}") from None
     finally:
@@ -96,6 +102,12 @@ def call_rest(target: str, message: messages.Message, timeout_s: float) -> str:
         raise errors.NodeError(f"{target} answered HTTP {reply.status}: {said}", status=status_of_http(reply.status))
     message = messages.Message(text, Encoding.SELDON_JSON)
     return render(Response(message, reply.headers["Seldon-Puid"] or ""), seconds)
+
+
+def _connection(address: Address, timeout_s: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if tls is None:
+        return http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
+    return http.client.HTTPSConnection(address.host, address.port, timeout=timeout_s, context=tls)
 
 
 def render(response: Response, seconds: float) -> str:

@@ -5,6 +5,7 @@ Must not know what any kind of manifest means: each kind is one file, named in `
 A source is a `Path` to a file, or the text itself. Everything wrong is raised as one ManifestError.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class _Kind(Protocol):
     def build(self, report: Report, terms: Terms) -> spec.Deployment:
         """The report's document as a spec; what is wrong goes to the report."""
 
+
+log = logging.getLogger("millrace.manifest")
 
 _KINDS: tuple[_Kind, ...] = (seldon,)
 
@@ -116,17 +119,20 @@ def load_predictor(
     protocol: str = "seldon",
     reached: Collection[str] | None = None,
     source: str = "",
+    lenient: bool = False,
 ) -> spec.Predictor:
     """A predictor that stands alone, as an operator hands it to its executor: the JSON or YAML of Seldon's
-    PredictorSpec, without a deployment around it.
+    PredictorSpec, without a deployment around it. `lenient` logs unknown fields rather than refuse them.
     """
     found = documents.read(text, source)
     if len(found) != 1:
         raise ManifestError([Problem("", f"one predictor is expected, not {len(found)} documents")], source)
-    report = Report(found[0])
+    report = Report(found[0], lenient)
     built = seldon.build_predictor(report, Terms(profile, reached), protocol)
     if report.problems:
         raise ManifestError(report.sorted(), source)
+    if report.passed_over:
+        log.warning("%s: unknown fields are passed over: %s", source or "predictor", ", ".join(report.passed_over))
     return built
 
 

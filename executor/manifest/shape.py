@@ -58,10 +58,12 @@ ROUNDS_MAX = 200
 
 
 class Report:
-    """The problems of one document, as they are found."""
+    """The problems of one document, as they are found. `lenient` passes over unknown fields, and notes them."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, lenient: bool = False) -> None:
         self.document = document
+        self.lenient = lenient
+        self.passed_over: list[str] = []
         self.problems = list(document.problems)
         self._mended: set[Path] = set()
 
@@ -92,7 +94,10 @@ def fit(model: type[M], report: Report) -> M:
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 path = tuple(detail["loc"])
-                report.add(path, _message(detail, model, path))
+                if report.lenient and detail["type"] == "extra_forbidden":
+                    report.passed_over.append(report.document.named(path))
+                else:
+                    report.add(path, _message(detail, model, path))
                 value = _mended(value, model, path, detail["type"])
                 _remember(report, model, path, detail["type"])
     raise ManifestError(report.problems)

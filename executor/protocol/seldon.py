@@ -99,6 +99,8 @@ NODE_REST_PATHS: Mapping[Method, str] = {
 
 NODE_REST_STATUS_PATH = "/health/status"
 NODE_REST_METADATA_PATH = "/metadata"
+NODE_REST_HEALTH_PATH = "/api/v1.0/health/status"
+"""What full health checks ask."""
 
 _POST = frozenset({"POST", "OPTIONS"})
 _GET = frozenset({"GET", "OPTIONS"})
@@ -160,6 +162,10 @@ def _node_routes() -> tuple[Route, ...]:
     )
 
 
+LATE = "Client.Timeout exceeded while awaiting headers"
+"""What clients look for where something was late: Seldon's executor says so of a node."""
+
+
 def error_status(error: errors.Error) -> int:
     """The executor's HTTP status for `error`: Seldon's knows but 500 for what went wrong behind it, deadlines and
     unknown nodes included; what a node answered itself is passed on.
@@ -171,7 +177,10 @@ def error_status(error: errors.Error) -> int:
 
 def error_body(error: errors.Error) -> bytes:
     """The executor's error body. proto3 JSON leaves defaults out, and the executor has never sent a reason."""
-    return _status_body({"code": error_status(error), "info": error.message, "status": "FAILURE"})
+    info = error.message
+    if isinstance(error, errors.DeadlineError):
+        info = f"{info} ({LATE})"
+    return _status_body({"code": error_status(error), "info": info, "status": "FAILURE"})
 
 
 def node_error_status(error: errors.Error) -> int:

@@ -57,8 +57,7 @@ class Answer(Protocol):
 class Inference(Protocol):
     """What the front needs of the request path; `executor.inference` is one."""
 
-    @property
-    def ready(self) -> bool: ...
+    async def healthy(self) -> bool: ...
 
     async def run(
         self,
@@ -214,7 +213,7 @@ class App:
         return Reply(200, bytes(answer))
 
     async def _ready(self, request: Request) -> Reply:
-        return Reply(200 if self._inference.ready and not self.draining else 503, b"", ())
+        return Reply(200 if not self.draining and await self._inference.healthy() else 503, b"", ())
 
     async def _live(self, request: Request) -> Reply:
         return Reply(200, b"", ())

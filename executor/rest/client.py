@@ -93,6 +93,10 @@ class RestNode:
         """What the node says of its health. Raises `errors.NodeError`."""
         return messages.Message(await self._look(seldon.NODE_REST_STATUS_PATH), self.encoding)
 
+    async def healthy(self) -> None:
+        """Raises `errors.NodeError` unless the node says that it is well, as Seldon's executor asks it."""
+        await self._look(seldon.NODE_REST_HEALTH_PATH)
+
     async def close(self) -> None:
         """Closes the connections; calls under way fail. Call it once or often."""
         await self._pool.close()

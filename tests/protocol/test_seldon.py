@@ -131,3 +131,12 @@ def test_graph_metadata_with_a_builtin() -> None:
     assert list(graph["models"]) == ["x", "y"]
     assert graph["graphinputs"] == ["x in"]
     assert seldon.graph_metadata("p", Node("s", implementation="SIMPLE_MODEL"), {})["graphinputs"] == []
+
+
+def test_lateness_is_told_in_the_words_that_clients_look_for() -> None:
+    late = errors.DeadlineError("node 'm': no answer within 1 ms")
+    assert json.loads(seldon.error_body(late))["status"] == {
+        "code": 500,
+        "info": "node 'm': no answer within 1 ms (Client.Timeout exceeded while awaiting headers)",
+        "status": "FAILURE",
+    }

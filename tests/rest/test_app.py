@@ -104,7 +104,8 @@ def test_default_timeout_and_deadline() -> None:
     inference = MemoryInference(delay_s=5)
     reply = exchange(head("POST", PREDICT, body=BODY), inference, default_timeout_s=0.05)
     assert reply.status == 500
-    assert json.loads(reply.body)["status"] == {"code": 500, "info": "too late", "status": "FAILURE"}
+    info = f"too late ({seldon.LATE})"
+    assert json.loads(reply.body)["status"] == {"code": 500, "info": info, "status": "FAILURE"}
 
 
 def test_node_body_and_status_pass_through() -> None:

@@ -44,6 +44,9 @@ class MemoryInference:
     cancelled: int = 0
     finished: int = 0
 
+    async def healthy(self) -> bool:
+        return self.ready
+
     async def run(
         self,
         walk: Walk,

@@ -1,0 +1,68 @@
+"""Owns `millrace node`: one Python class served as a node.
+
+Must not serve it itself.
+"""
+
+import argparse
+from collections.abc import Mapping
+
+from executor import options, parameters, tls_options
+from executor.settings import ListenSettings, NodeSettings
+
+NODE_TYPES = ("MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER")
+PURPOSE = "serve one Python class as a node"
+EPILOG = """\
+The class has methods named predict, transform_input, transform_output, route, aggregate or send_feedback, as
+Seldon's Python classes do.
+
+examples:
+  millrace node model.py:Model --type MODEL
+  millrace node model.py:Model --parameters '{"threshold": 0.5}' --grpc-port 0
+  millrace node router.py:Router --type ROUTER --uds /tmp/router.sock
+
+environment: PREDICTIVE_UNIT_GRPC_SERVICE_PORT, PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS and
+PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name;
+SELDON_CERT_MOUNT_PATH, SELDON_CERT_FILE_NAME and SELDON_CERT_KEY_FILE_NAME for --tls-cert and --tls-key.
+"""
+
+
+def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Serves until it is told to stop; the exit status."""
+    settings = settings_of(parsed, environment)
+    from executor import app
+
+    return app.node(settings)
+
+
+def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> NodeSettings:
+    """What `millrace node` was asked. Raises `UsageError`."""
+    grpc_port, http_port = parsed.grpc_port, parsed.http_port
+    if parsed.uds is None:
+        grpc_port = options.port_from(environment, "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", grpc_port, 5000)
+        http_port = options.port_from(environment, "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", http_port, 9000)
+    text = parsed.parameters or environment.get("PREDICTIVE_UNIT_PARAMETERS") or "{}"
+    return NodeSettings(
+        component=parsed.component,
+        type=parsed.type,
+        name=parsed.name or environment.get("PREDICTIVE_UNIT_ID", ""),
+        parameters=parameters.parse(text),
+        listen=ListenSettings(parsed.host, grpc_port, http_port, parsed.uds),
+        limits=options.limits(parsed),
+        default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
+        threads=parsed.threads,
+        log_level=parsed.log_level,
+    )
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("component", metavar="path.py:Class", help="the class; or package.module:Class")
+    parser.add_argument("--type", choices=NODE_TYPES, default="MODEL", help="(default MODEL)")
+    parser.add_argument("--name", default="", help="name of the node in its graph")
+    parser.add_argument("--parameters", metavar="JSON", help="constructor arguments, as an object of names and values")
+    parser.add_argument("--grpc-port", type=options.port, metavar="PORT", help="(default 5000; 0: a free one)")
+    parser.add_argument("--http-port", type=options.port, metavar="PORT", help="(default 9000; 0: a free one)")
+    parser.add_argument("--uds", metavar="PATH",
+                        help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
+    options.add_serving(parser, None)

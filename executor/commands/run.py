@@ -1,0 +1,80 @@
+"""Owns `millrace run`: a graph served on this machine.
+
+Must not serve it itself.
+"""
+
+import argparse
+from collections.abc import Mapping
+
+from executor import options, tls_options
+from executor.cpus import processes
+from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
+
+PURPOSE = "serve the graph of a manifest on this machine"
+EPILOG = """\
+Every node that is called needs a component (a Python class) or an endpoint, unless the manifest says where it is.
+
+examples:
+  millrace run graph.yaml --component scaler=nodes.py:Scaler --component model=nodes.py:Model
+  millrace run graph.yaml --endpoint model=grpc://127.0.0.1:9000 --endpoint scaler=http://127.0.0.1:9001
+  millrace run graph.yaml --component model=nodes.py:Model --isolate model
+
+endpoints are written grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT.
+grpcs:// and https:// are the same over TLS.
+"""
+
+
+def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Serves until it is told to stop; the exit status."""
+    settings = settings_of(parsed, environment)
+    from executor import app
+
+    return app.run(settings)
+
+
+def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> RunSettings:
+    """What `millrace run` was asked. Raises `UsageError` and `errors.RequestError`."""
+    components: dict[str, str] = parsed.component
+    endpoints = {name: parse_url(url, f"--endpoint {name}:") for name, url in parsed.endpoint.items()}
+    both = sorted(components.keys() & endpoints.keys())
+    if both:
+        raise options.UsageError(f"node {both[0]!r} has both a --component and an --endpoint; give one of them")
+    lost = sorted(set(parsed.isolate) - components.keys())
+    if lost:
+        raise options.UsageError(f"--isolate {lost[0]}: only nodes with a --component can be isolated")
+    return RunSettings(
+        manifest=parsed.manifest,
+        components=components,
+        endpoints=endpoints,
+        isolate=frozenset(parsed.isolate),
+        document=parsed.document,
+        predictor=parsed.predictor,
+        listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
+        limits=options.limits(parsed),
+        default_timeout_s=parsed.default_timeout,
+        tls=tls_options.serving(parsed, environment),
+        node_tls=tls_options.nodes(parsed),
+        routing_meta=not parsed.no_routing_meta,
+        threads=parsed.threads,
+        log_level=parsed.log_level,
+        workers=parsed.workers,
+        node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
+    )
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    options.add_choice(parser)
+    parser.add_argument("--isolate", action="append", default=[], metavar="NODE",
+                        help="run the node's component in a process of its own; again for each node")  # fmt: skip
+    for name, default in (("--grpc-port", 5001), ("--http-port", 8000)):
+        parser.add_argument(name, type=options.port, default=default, metavar="PORT",
+                            help=f"(default {default}; 0: a free one)")  # fmt: skip
+    parser.add_argument("--workers", type=processes, default=1, metavar="N",
+                        help="processes; each loads the components; auto: by the CPU quota (default 1)")  # fmt: skip
+    parser.add_argument("--no-routing-meta", action="store_true",
+                        help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
+    parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
+                        help="what one call of a node may take (default: as long as its request)")  # fmt: skip
+    options.add_serving(parser, RunSettings("").default_timeout_s)
+    tls_options.add_nodes(parser)

@@ -1,0 +1,77 @@
+"""Owns whether the nodes of a graph are well, as probes ask: all at once, bounded, and no more often than is useful.
+
+Must not know how a node is reached: each brings a check of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from executor import errors
+
+log = logging.getLogger("millrace")
+
+TIMEOUT_S = 3.0
+"""How long one node may take to answer."""
+KEEP_S = 1.0
+"""How long an answer holds: probes that come faster cost nodes nothing."""
+
+Check = Callable[[], Awaitable[object]]
+"""Returns when the node is well; raises when it is not."""
+
+
+class GraphHealth:
+    """The health of a graph: `look` asks the nodes by their `checks`, unless they were asked a moment ago."""
+
+    def __init__(self, checks: Mapping[str, Check], timeout_s: float = TIMEOUT_S, keep_s: float = KEEP_S) -> None:
+        self._checks = checks
+        self._timeout_s = timeout_s
+        self._keep_s = keep_s
+        self._asking: asyncio.Task[Mapping[str, str]] | None = None
+        self._asked_at = 0.0
+        self._known: Mapping[str, str] = {}
+
+    async def look(self) -> Mapping[str, str]:
+        """What is wrong, by node, in the order of the checks; empty when all are well."""
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now - self._asked_at >= self._keep_s):
+            self._asking = asyncio.create_task(self._ask())
+        # Whoever gives up waiting must not take the answer from the others.
+        return await asyncio.shield(self._asking)
+
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    async def _ask(self) -> Mapping[str, str]:
+        found = await asyncio.gather(*map(self._problem, self._checks.values()))
+        problems = {name: problem for name, problem in zip(self._checks, found, strict=True) if problem is not None}
+        self._asked_at = asyncio.get_running_loop().time()
+        self._tell(problems)
+        return problems
+
+    async def _problem(self, check: Check) -> str | None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await check()
+        except TimeoutError:
+            return f"no answer within {self._timeout_s:g} s"
+        except errors.Error as error:
+            return error.message
+        except OSError as error:
+            return error.strerror or str(error)
+        except Exception as error:  # a host name that no resolver takes, for one
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _tell(self, problems: Mapping[str, str]) -> None:
+        """Logs what has changed: probes come every few seconds."""
+        for name, problem in problems.items():
+            if name not in self._known:
+                log.warning("not ready: node '%s': %s", name, problem)
+        for name in self._known:
+            if name not in problems:
+                log.info("node '%s' is well again", name)
+        self._known = problems

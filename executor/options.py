@@ -1,0 +1,120 @@
+"""Owns what commands share: the parser, the types of their values, and the options that more than one of them has.
+
+Must not know a command.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from executor import errors, tls_options
+from executor.settings import ListenSettings, ServeLimits
+
+USAGE_STATUS = 2
+"""Exit status of whatever the user can put right."""
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class UsageError(Exception):
+    """The arguments are wrong in a way that the parser itself does not see."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and a pointer to the help. `spelled` may rewrite arguments before."""
+
+    spelled: Callable[[str], str] | None = None
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """As argparse does it."""
+        if args is not None and self.spelled is not None:
+            args = list(map(self.spelled, args))
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong and ends the program."""
+        self.exit(USAGE_STATUS, f"{self.prog}: {message}\n(`{self.prog} --help` shows what is allowed)\n")
+
+
+class NamedValues(argparse.Action):
+    """Collects `NODE=VALUE` options into a dict."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object,
+                 option_string: str | None = None) -> None:  # fmt: skip
+        """Takes one more."""
+        name, separator, value = str(values).partition("=")
+        if not separator or not name or not value:
+            parser.error(f"{option_string} {values}: write it as {option_string} {self.metavar}")
+        collected = dict(getattr(namespace, self.dest))
+        if name in collected:
+            parser.error(f"{option_string}: node {name!r} is given twice")
+        collected[name] = value
+        setattr(namespace, self.dest, collected)
+
+
+def port(text: str) -> int:
+    """A port to listen on."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"port {text!r} is not a number from 0 (any free port) to 65535")
+    return int(text)
+
+
+def port_from(environment: Mapping[str, str], name: str, given: int | None, default: int) -> int:
+    """The port that was given, else the environment's, else `default`. Raises `UsageError`."""
+    if given is not None or not environment.get(name):
+        return default if given is None else given
+    try:
+        return port(environment[name])
+    except argparse.ArgumentTypeError as cause:
+        raise UsageError(f"{name}: {cause}") from None
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A duration, in the form of `Millrace-Timeout`."""
+    from executor.rest.headers import parse_timeout
+
+    try:
+        return parse_timeout(text, "timeout")
+    except errors.RequestError as cause:
+        raise argparse.ArgumentTypeError(cause.message) from None
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Which graph is meant, and how its nodes are reached."""
+    parser.add_argument("manifest", metavar="MANIFEST", help="YAML or JSON file with a SeldonDeployment")
+    parser.add_argument("--document", metavar="D", help="which document of the file, by name or number")
+    parser.add_argument("--predictor", metavar="P", help="which predictor, by name")
+    parser.add_argument("--component", action=NamedValues, default={}, metavar="NODE=path.py:Class",
+                        help="Python class that is the node; again for each node")  # fmt: skip
+    parser.add_argument("--endpoint", action=NamedValues, default={}, metavar="NODE=URL",
+                        help="where the node already listens; again for each node")  # fmt: skip
+
+
+def add_serving(parser: argparse.ArgumentParser, default_timeout_s: float | None, host: str | None = None) -> None:
+    """How clients are served."""
+    host = ListenSettings().host if host is None else host
+    parser.add_argument("--host", default=host, help=f"address to listen on (default {host})")
+    add_bounds(parser, default_timeout_s)
+    parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(default info)")
+    tls_options.add_serving(parser)
+
+
+def add_bounds(parser: "argparse._ActionsContainer", default_timeout_s: float | None) -> None:
+    """What a request may take."""
+    told = "none" if default_timeout_s is None else f"{default_timeout_s:g} s"
+    parser.add_argument("--default-timeout", type=seconds, default=default_timeout_s, metavar="TIME",
+                        help=f"deadline of requests that bring none, like 2s or 500ms (default {told})")  # fmt: skip
+    parser.add_argument("--max-message-bytes", type=positive, metavar="N",
+                        help=f"largest request or answer (default {ServeLimits().max_message_bytes})")  # fmt: skip
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads for blocking components")
+
+
+def limits(parsed: argparse.Namespace) -> ServeLimits:
+    """The bounds that the options of `add_bounds` ask for."""
+    return ServeLimits(max_message_bytes=parsed.max_message_bytes) if parsed.max_message_bytes else ServeLimits()
