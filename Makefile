@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 DONE := $(VENV)/done
 ARGS ?=
 SECONDS ?= 600
+MINUTES ?= 60
 SANITIZED ?=
 SANITIZE := build/sanitize
 COMPILED := tests/native tests/rpc tests/interop tests/property
@@ -16,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sanitize fuzz coverage bench bench-full wheel clean lint format types imports cython generated
+.PHONY: help demo test check sanitize fuzz soak coverage bench bench-full wheel clean lint format types imports cython generated
 .DELETE_ON_ERROR:
 
 help: ## List the commands
@@ -46,6 +47,10 @@ sanitize: $(SANITIZE)/native $(DONE)/dev ## Run the tests of compiled code with 
 fuzz: $(if $(SANITIZED),$(SANITIZE),$(DONE))/native $(DONE)/dev ## Try damaged inputs on what reads them, SECONDS=600 each; ARGS="server" chooses, SANITIZED=1 watches too
 	@echo "==> fuzz: trying damaged inputs ($(SECONDS) s each, as many at once as there are cores)"
 	@$(if $(SANITIZED),$(call watched)) PYTHONPATH=tests $(if $(SANITIZED),$(SANITIZE)/venv,$(VENV))/bin/python -m fuzz --seconds $(SECONDS) $(ARGS)
+
+soak: $(DONE)/native $(DONE)/dev ## Serve a mixed load for MINUTES=60 and see that memory stays flat; ARGS="--workers 2" is for more
+	@echo "==> soak: serving a mixed load ($(MINUTES) minutes; Ctrl-C ends it)"
+	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
 
 coverage: $(DONE)/native $(DONE)/dev ## Run the tests and print which lines of executor they leave out
 	@echo "==> coverage: running the tests (twice as long as without)"
@@ -108,8 +113,8 @@ $(DONE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* proto
 	@touch $@
 
 # Compiled code with sanitizers has a virtual environment of its own, which sees the packages of the other one, but not
-# the build of ours that is in there.
-$(SANITIZE)/native: $(DONE)/packages executor/__init__.py $(wildcard _native/* proto/*.proto)
+# the build of ours that is in there. That one is made first: what we depend on comes with it.
+$(SANITIZE)/native: $(DONE)/native executor/__init__.py $(wildcard _native/* proto/*.proto)
 	@echo "==> setup: compiling the native modules with sanitizers (two or three minutes when all have changed)"
 	@[ -x $(SANITIZE)/venv/bin/python ] || $(BIN)/python -m venv --without-pip $(SANITIZE)/venv
 	@$(BIN)/python -c '$(packages)' > "$$($(SANITIZE)/venv/bin/python -c '$(packages)')/packages.pth"

@@ -4,6 +4,7 @@ Must not listen, nor decide anything for other workers.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -20,6 +21,8 @@ log = logging.getLogger("millrace")
 
 REPORT_S = 0.1
 """How often a worker says what it has to do, if that has changed."""
+LEAVE_S = 2.0
+"""How long a worker that was asked to end by a signal waits for its parent to take that up."""
 
 
 def run() -> int:
@@ -65,6 +68,7 @@ class Worker:
         self._prepared: app.Prepared | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._taken = 0
+        self._released = asyncio.Event()
 
     async def run(self) -> int:
         """Starts, serves, drains. The exit status: 1 when requests had to be cut off."""
@@ -74,6 +78,7 @@ class Worker:
                 if await unless(signals.first, self._start(signals, tasks)) is None:
                     return 0
                 await signals.first.wait()
+                await unless(signals.second, self._leave())
                 return 0 if await unless(signals.second, self._process.drain()) else 1
             finally:
                 if self._preparing is not None:
@@ -91,6 +96,13 @@ class Worker:
         await self._process.start_nodes()
         self._link.send({"say": "ready", "number": self._number})
         return True
+
+    async def _leave(self) -> None:
+        """Returns when no more connections come. Whoever has just been handed over would find nobody here."""
+        if not self._released.is_set():
+            self._link.send({"say": "leaving"})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._released.wait(), LEAVE_S)
 
     async def _report(self) -> None:
         """Tells the parent how many connections and requests are here, and how many connections it was given."""
@@ -115,10 +127,12 @@ class Worker:
                 elif said["say"] == "leave":
                     self._process.readiness.set(False)
                 elif said["say"] == "drain":
+                    self._released.set()
                     signals.ask()
                 else:
                     await self._reload(said)
         finally:
+            self._released.set()
             signals.ask()  # the parent has gone, or cannot be heard any more
 
     def _take(self, said: Said, connection: socket.socket) -> None:

@@ -48,6 +48,8 @@ class Worker:
         self.link: Link | None = None
         self.up = False
         """Whether it answers REST, though it may still load."""
+        self.leaving = False
+        """Whether it was asked to end by somebody else than its parent."""
         self.number: int | None = None
         self.failed: errors.Error | None = None
         self.vote: asyncio.Future[str | None] | None = None
@@ -94,6 +96,7 @@ class Worker:
         self.link = Link(ours)
         self._load = self._given = self._taken = 0
         self._untaken_since = None
+        self.leaving = False
         self.link.send(self._parent.greeting(self))
         self._task = asyncio.create_task(self._hear(self.link))
         return theirs
@@ -210,9 +213,10 @@ class Parent:
         self.changed()
 
     def _least_loaded(self, kind: str) -> Worker | None:
-        able = [each for each in self.workers if each.number is not None]
+        able = [each for each in self.workers if each.number is not None and not each.leaving]
         if not able and kind == "http":
-            able = [each for each in self.workers if each.up]  # they answer that they are not ready yet
+            # They answer that they are not ready yet.
+            able = [each for each in self.workers if each.up and not each.leaving]
         return min(able, key=lambda each: (not each.well, each.load), default=None)
 
     def changed(self) -> None:
@@ -242,6 +246,9 @@ class Parent:
             self._catch_up(worker)
             if self._leaving:  # it came up in the place of one that died meanwhile
                 worker.say({"say": "leave"})
+        elif said["say"] == "leaving":
+            worker.leaving = True
+            worker.say({"say": "drain"})  # behind the last connection that it was given
         elif said["say"] == "failed":
             kind = errors.ComponentError if said["kind"] == "ComponentError" else errors.Error
             worker.failed = kind(said["why"])

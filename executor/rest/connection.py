@@ -39,6 +39,7 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._unread_since: float | None = None
+        self._last = False
 
     # --- transport --------------------------------------------------------------------------------------------
 
@@ -77,6 +78,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
         self._head_since = None
         self._body_since = self.loop.time()
 
@@ -120,6 +123,24 @@ class Connection(HttpToolsProtocol):
             self._unread_since = now
         elif now - self._unread_since > self.limits.body_timeout_s:
             self.transport.abort()
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """The server drains: the request under way is the last one, or the next if it comes at once.
+
+        uvicorn would close an idle connection here. Then a request that is on its way is lost, and its client cannot
+        know whether it was served.
+        """
+        self._last = True
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way, not even half of one."""
+        served = self.cycle is None or self.cycle.response_complete
+        return served and self._head_since is None and self._body_since is None
 
     # --- errors below the front -------------------------------------------------------------------------------
 

@@ -25,6 +25,10 @@ from executor.tls import ServerContexts, Source, rest_context
 HANDSHAKE_TIMEOUT_S = 4.0
 TICK_S = 0.5
 """How often the Date header is renewed and connections are looked over."""
+NOTICE_S = 0.2
+"""How long connections that are kept may still bring a request when the server drains; its answer says that they end.
+A client that is busy uses them again within that, and an idle one sees the end before it does."""
+POLL_S = 0.02
 
 
 class _Uvicorn(uvicorn.Server):
@@ -140,9 +144,19 @@ class RestServer:
             server.close()
         for connection in list(state.connections):
             connection.shutdown()
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=self._limits.drain_timeout_s if timeout_s is None else timeout_s)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        patience_s = self._limits.drain_timeout_s if timeout_s is None else timeout_s
+        while state.connections and loop.time() < begun + patience_s:
+            if loop.time() >= begun + NOTICE_S:
+                self._close_idle()
+            await asyncio.sleep(POLL_S)
         return not state.tasks
+
+    def _close_idle(self) -> None:
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, Connection) and connection.idle:
+                connection.transport.close()
 
     async def stop(self) -> None:
         """End everything now: what still runs is cancelled, and connections are closed. Call it once or often."""

@@ -85,6 +85,15 @@ class Echo:
         return X
 
 
+class Hanging(Echo):
+    """Holds what says `hang` for half a minute, or until its caller has gone; answers `pid` with its own."""
+
+    async def predict(self, X: Any, names: Sequence[str]) -> Any:
+        if isinstance(X, str) and X.startswith("hang"):
+            await asyncio.sleep(30)
+        return str(os.getpid()) if isinstance(X, str) and X == "pid" else X
+
+
 class NotANumber:
     """Answers NaN."""
 

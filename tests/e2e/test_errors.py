@@ -141,12 +141,12 @@ class Load:
 def test_deadline_of_the_client_ends_the_call_of_the_node(kind: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with one(kind, "Patient", log=str(log)) as served:
-        error = refused(served.grpc, {"strData": "x"}, timeout_s=0.2)
+        error = refused(served.grpc, {"strData": "x"}, timeout_s=0.5)
         assert error.status is Code.DEADLINE_EXCEEDED
         poll(lambda: log.read_text() == "begun\ncancelled\n")
-        error = refused(served.rest, {"strData": "x"}, timeout_s=0.2)
+        error = refused(served.rest, {"strData": "x"}, timeout_s=0.5)
         assert error.status == 500
-        assert "0.2" in seldon_form(error) or "deadline" in error.text
+        assert "0.5" in seldon_form(error) or "deadline" in error.text
         poll(lambda: log.read_text() == "begun\ncancelled\n" * 2)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import processes, serving
 from support.clients import GrpcClient, Refused, RestClient, clients
-from support.processes import Program, Programs, is_alive, poll
+from support.processes import Program, Programs, children, is_alive, poll
 from support.serving import COMPONENTS, node
 
 MODEL = node("m", "model")
@@ -57,13 +57,7 @@ def pid_of(client: GrpcClient | RestClient) -> int:
 
 def workers_of(program: Program) -> set[int]:
     """The processes that a program has started."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = path.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == program.pid and fields[0] != "Z":
-                found.add(int(path.parent.name))
-    return found
+    return children(program.pid)
 
 
 def test_connections_are_spread_over_workers(serve: Serve) -> None:
@@ -160,7 +154,7 @@ def test_a_worker_that_hangs_gets_no_more_connections(serve: Serve) -> None:
 def test_a_signal_lets_requests_finish(serve: Serve, tmp_path: Path) -> None:
     program = serve().ready()
     gate = tmp_path / "gate"
-    children = workers_of(program)
+    workers = workers_of(program)
     with grpc_clients(program, 2) as made:
         calls = [each.start({"strData": f"wait {gate}"}) for each in made]
         poll(lambda: gate.with_suffix(".begun").exists() and gate.with_suffix(".begun").read_text() == "..")
@@ -172,13 +166,13 @@ def test_a_signal_lets_requests_finish(serve: Serve, tmp_path: Path) -> None:
         gate.touch()
         assert [each.result().strData for each in calls] == [f"done {gate}"] * 2
         assert program.ended(10.0) == 0
-    assert not any(map(is_alive, children))
+    assert not any(map(is_alive, workers))
     assert "Traceback" not in program.err
 
 
 def test_a_second_signal_ends_at_once(serve: Serve, tmp_path: Path) -> None:
     program = serve().ready()
-    children = workers_of(program)
+    workers = workers_of(program)
     with grpc_clients(program, 1) as made:
         call = made[0].start({"strData": f"wait {tmp_path / 'gate'}"})
         poll((tmp_path / "gate.begun").exists)
@@ -187,16 +181,16 @@ def test_a_second_signal_ends_at_once(serve: Serve, tmp_path: Path) -> None:
         program.signal(signal.SIGTERM)
         assert program.ended(8.0) == 1
         call.cancel()
-    assert not any(map(is_alive, children))
+    assert not any(map(is_alive, workers))
 
 
 def test_workers_go_with_a_parent_that_is_killed(serve: Serve) -> None:
     program = serve().ready()
-    children = workers_of(program)
-    assert len(children) == 2
+    workers = workers_of(program)
+    assert len(workers) == 2
     program.signal(signal.SIGKILL)
     program.ended()
-    poll(lambda: not any(map(is_alive, children)), 15.0)
+    poll(lambda: not any(map(is_alive, workers)), 15.0)
 
 
 def test_requests_are_refused_while_components_load(serve: Serve, tmp_path: Path) -> None:

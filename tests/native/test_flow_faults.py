@@ -1,6 +1,7 @@
 """What can go wrong while `flow` runs a request: errors, deadlines, cancelling, slow code; and copies not made."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -63,15 +64,17 @@ async def test_deadline_ends_the_request_and_cancels_calls(make: Make) -> None:
     log: list[str] = []
     bench = make(node("m"), replaced={"m": sleeping(log)})
     request = bench.submit(seldon.build("strData", "x"), deadline=time.monotonic() + 0.03)
-    with pytest.raises(errors.DeadlineError, match=r"deadline exceeded after 0\.0"):
+    with pytest.raises(errors.DeadlineError, match=r"deadline exceeded after \d"):
         await asyncio.wait_for(request.future, 10)
     await asyncio.sleep(0)
     assert log == ["m cancelled"]
 
 
 async def test_deadline_of_a_blocking_call_keeps_the_slot_until_the_thread_is_done(make: Make) -> None:
+    gate = threading.Event()
+
     def handle(message: native.Message, context: exits.Context) -> native.Message:
-        time.sleep(0.15)
+        gate.wait(60)
         return message
 
     bench = make(node("m"), replaced={"m": {Method.PREDICT: (Mode.BLOCKING, handle)}})
@@ -79,6 +82,7 @@ async def test_deadline_of_a_blocking_call_keeps_the_slot_until_the_thread_is_do
     with pytest.raises(errors.DeadlineError):
         await asyncio.wait_for(request.future, 10)
     assert bench.endpoints["m"].running == 1
+    gate.set()
     await wait_for(lambda: bench.endpoints["m"].running == 0)
 
 

@@ -135,12 +135,12 @@ def test_idle_connections_are_closed(used: bool) -> None:
 
 def test_a_slow_graph_is_not_a_slow_client() -> None:
     async def test() -> None:
-        limits = ServeLimits(header_timeout_s=0.05, body_timeout_s=0.05, idle_timeout_s=0.05)
-        async with served(app(MemoryInference(delay_s=0.4)), limits) as (_, port):
+        limits = ServeLimits(header_timeout_s=0.3, body_timeout_s=0.3, idle_timeout_s=0.3)
+        async with served(app(MemoryInference(delay_s=1.2)), limits) as (_, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             two = head("POST", PREDICT, body=BODY) * 2
             writer.write(two[:-3])
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.0)
             assert (await read_reply(reader)).status == 200
             writer.write(two[-3:])
             assert (await read_reply(reader)).status == 200

@@ -41,6 +41,36 @@ def test_drain_lets_requests_finish_and_takes_no_more() -> None:
     asyncio.run(test())
 
 
+def test_a_request_that_comes_as_the_drain_begins_is_answered() -> None:
+    async def test() -> None:
+        server, sock = RestServer(App(MemoryInference(), seldon.EXECUTOR_REST)), listener()
+        port = sock.getsockname()[1]
+        await server.start([sock])
+        used, fresh, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        request = head("POST", PREDICT, body=BODY)
+        used[1].write(request)
+        assert (await read_reply(used[0])).headers.get("connection") is None
+        half[1].write(request[:-3])
+        await until(lambda: server.connections == 3)
+        drain = asyncio.create_task(server.drain(10))
+        await asyncio.sleep(0)
+        for _, writer in (used, fresh):
+            writer.write(request)
+        for reader, _ in (used, fresh):
+            reply = await read_reply(reader)
+            assert (reply.status, reply.headers["connection"], reply.body) == (200, "close", BODY)
+            assert await reader.read() == b""
+        assert not drain.done()
+        half[1].write(request[-3:])
+        assert (await read_reply(half[0])).body == BODY
+        assert await drain
+        for _, writer in (used, fresh, half):
+            writer.close()
+        await server.stop()
+
+    asyncio.run(test())
+
+
 def test_stop_cancels_what_outlives_the_drain() -> None:
     async def test() -> None:
         inference = MemoryInference(delay_s=30)

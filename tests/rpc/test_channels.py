@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -107,11 +107,14 @@ async def test_address_that_needs_no_look_up_needs_no_thread() -> None:
     loop = asyncio.get_running_loop()
     with grpc_node() as remote:
         channel = Channel(remote.target)
-        busy = [loop.run_in_executor(None, time.sleep, 0.5) for _ in range(40)]
-        assert await asyncio.wait_for(ask(channel), 0.4) == "x"
+        over = threading.Event()
+        busy = [loop.run_in_executor(None, over.wait) for _ in range(40)]
+        try:
+            assert await asyncio.wait_for(ask(channel), 10) == "x"
+        finally:
+            over.set()
+        await asyncio.gather(*busy)
         await channel.close()
-        for future in busy:
-            future.cancel()
 
 
 async def test_back_off_grows_and_spares_the_network() -> None:
@@ -191,7 +194,7 @@ async def test_timeout_and_cancel_reset_the_call() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         for asked in remote.calls:
-            assert await asyncio.to_thread(asked.over.wait, 5)
+            assert await asyncio.to_thread(asked.over.wait, 20)
         await until(lambda: channel.endpoint.active == 0)
         assert remote.calls[1].remaining is None
         await channel.close()

@@ -1,4 +1,4 @@
-"""Owns a grpcio node as a program: `echo_node.py ADDRESS` prints where it listens, and echoes every call.
+"""Owns a grpcio node as a program: `echo_node.py ADDRESS [SECONDS]` prints where it listens, and echoes every call.
 
 Must not import anything of the project: it stands for somebody else's process.
 """
@@ -8,6 +8,8 @@ import time
 from concurrent import futures
 
 import grpc
+
+OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 
 class Echo(grpc.GenericRpcHandler):
@@ -23,13 +25,14 @@ class Echo(grpc.GenericRpcHandler):
 
 
 def main() -> None:
-    """Serves until it is killed."""
+    """Serves until it is killed, or for a minute, if nothing else is said."""
     address = sys.argv[1]
-    server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[Echo()], options=(("grpc.so_reuseport", 0),))
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
+    server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[Echo()], options=OPTIONS)
     port = server.add_insecure_port(address)
     server.start()
     print(address if address.startswith("unix:") else f"127.0.0.1:{port}", flush=True)
-    server.wait_for_termination(60)
+    server.wait_for_termination(seconds)
 
 
 if __name__ == "__main__":
