@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors, parameters, tls_options
+from executor import __version__, channel_options, errors, parameters, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
@@ -191,6 +191,7 @@ def run_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) -> 
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),
+        channels=channel_options.read(parsed),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
@@ -338,6 +339,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
+    channel_options.add(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
