@@ -11,6 +11,6 @@ cdef class Channel(Endpoint):
     cdef Reactor reactor
     cdef list keep
     cdef readonly str target
-    cdef public object on_wanted     # called when calls wait and there is no connection with room
+    cdef public object on_change     # called when calls wait for a connection, and when a connection changed
     cdef int name(self, name_t *name, str text) except -1
-    cdef public object on_lost       # called when a connection is gone: the reason, and whether it was ever ready
+    cdef public object on_lost       # called when one is gone: its number, why, whether it was ever ready

@@ -2,15 +2,16 @@
 
 Must not know how addresses are found or connections made (`executor.rpc.channels`), nor how a plan is walked.
 
-A call takes the connection with the fewest streams. When none has room it waits, in a bounded queue and under its
-deadline, and Python is asked for a connection. When connecting fails, those that wait fail with the reason.
+A call takes the connection with the fewest streams. When none has room, or as many calls as may be are on the wire, it
+waits, in a bounded queue and under its deadline, and Python is asked for a connection. When there is none to be had,
+those that wait fail with the reason. A call of which the peer has provably seen nothing is sent once more.
 """
 
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from executor._native.buffer cimport buffer_t, buffer_unref
@@ -27,23 +28,21 @@ from executor._native.grpcwire cimport (
 )
 from executor._native.headers cimport fields_size
 from executor._native.http2 cimport (
-    H2_CANCEL, H2_REFUSED_STREAM, MAX_FIELDS_SENT, headers_get, nv_t, session_new, session_ops_t, session_request,
-    session_room, session_t, stream_reset, stream_t,
+    H2_CANCEL, H2_REFUSED_STREAM, MAX_FIELDS_SENT, headers_get, nv_t, session_ops_t, session_request, session_t,
+    stream_reset, stream_t,
+)
+from executor._native.links cimport (
+    channel_changed, link_entered, link_find, link_heard, link_is_leaving, link_left, link_may_reset, link_open,
+    link_pick, link_retire, link_settled,
 )
 from executor._native.message cimport Message, message_t, message_unref, message_wrap
-from executor._native.tls cimport Veil, veil_new, veil_put
-from executor._native.transport cimport (
-    Reactor, conn_close, conn_t, conn_touch, connection_open, reactor_add_work, reactor_drop_work, timer_arm,
-    timer_disarm, timer_t, work_t,
-)
+from executor._native.transport cimport Reactor, conn_close, conn_touch, reactor_add_work, reactor_drop_work, work_t
 from executor._native.types cimport (
     STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
 cdef enum:
-    RESETS_AT_ONCE = 800
-    RESETS_PER_S = 800
-    PATIENCE_S = 5               # from a connection's beginning until the peer's SETTINGS
+    UNSENT_MAX = 3               # connections found dead by one call before it fails
     FIELDS_MAX = 128             # headers of one call, ours included; a request's own were bounded when it came
 
 
@@ -56,7 +55,7 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
         conclude(exchange, error_here(channel, STATUS_UNAVAILABLE, b"the channel is closed"))
         return
     if channel.waiting >= channel.waiting_max:
-        snprintf(text, sizeof(text), b"%ld calls wait for a connection already, which is the limit", channel.waiting)
+        snprintf(text, sizeof(text), b"%ld calls wait for their turn already, which is the limit", channel.waiting)
         conclude(exchange, error_here(channel, STATUS_RESOURCE_EXHAUSTED, text))
         return
     exchange.waiting = True
@@ -68,7 +67,7 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
         channel.last.next = exchange
     channel.last = exchange
     channel.waiting += 1
-    reactor_add_work(channel.reactor, &channel.wanted)
+    ask_for_connection(channel)
 
 
 cdef void leave_queue(exchange_t *exchange) noexcept nogil:
@@ -85,19 +84,10 @@ cdef void leave_queue(exchange_t *exchange) noexcept nogil:
     channel.waiting -= 1
 
 
-cdef inline bint is_ready(const link_t *link) noexcept nogil:
-    return link.settled and not link.leaving and not link.conn.closing
-
-
-cdef link_t *link_with_room(channel_t *channel) noexcept nogil:
-    cdef link_t *best = NULL
-    cdef link_t *link = channel.links
-    while link != NULL:
-        if is_ready(link) and session_room(link.conn.session) > 0:
-            if best == NULL or link.conn.session.stream_count < best.conn.session.stream_count:
-                best = link
-        link = link.next
-    return best
+# Nothing is gained by another one where the bound on calls is what they wait for.
+cdef inline void ask_for_connection(channel_t *channel) noexcept nogil:
+    if not channel.full and channel.active < channel.active_max:
+        channel_changed(channel)
 
 
 # The headers of a call; `timeout` is where the text of its time goes. Returns how many there are.
@@ -138,12 +128,13 @@ cdef void send(exchange_t *exchange, link_t *link) noexcept nogil:
         snprintf(text, sizeof(text), b"headers of %zu bytes: at most %d can be sent", size, <int>MAX_FIELDS_SENT)
         conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, text))
         return
+    exchange.mark = link.conn.session.output.written + link.conn.session.output.pending
     exchange.stream = session_request(link.conn.session, fields, count, exchange.message, False, exchange)
     if exchange.stream == NULL:
         conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, b"out of memory"))
         return
     exchange.link = link
-    exchange.channel.active += 1
+    link_entered(link)
     conn_touch(link.conn)
 
 
@@ -151,27 +142,31 @@ cdef void send(exchange_t *exchange, link_t *link) noexcept nogil:
 cdef void send_waiting(channel_t *channel) noexcept nogil:
     cdef exchange_t *exchange
     cdef link_t *link
-    while channel.first != NULL:
-        link = link_with_room(channel)
-        if link == NULL:
-            reactor_add_work(channel.reactor, &channel.wanted)
-            return
+    while channel.first != NULL and channel.active < channel.active_max:
         exchange = channel.first
+        link = link_pick(channel, exchange.link)
+        if link == NULL:
+            ask_for_connection(channel)
+            return
         leave_queue(exchange)
         send(exchange, link)
 
 
 cdef void exchange_start(exchange_t *exchange) noexcept nogil:
-    # Those that wait already come first.
-    cdef link_t *link = link_with_room(exchange.channel) if exchange.channel.first == NULL else NULL
+    cdef channel_t *channel = exchange.channel
+    cdef link_t *link = NULL
     cdef char[120] text
-    if exchange.message.size > exchange.channel.limits.max_message:
+    if exchange.message.size > channel.limits.max_message:
         snprintf(
             text, sizeof(text), b"message of %zu bytes is larger than the limit of %zu bytes", exchange.message.size,
-            exchange.channel.limits.max_message,
+            channel.limits.max_message,
         )
-        conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, text))
-    elif link != NULL:
+        conclude(exchange, error_here(channel, STATUS_RESOURCE_EXHAUSTED, text))
+        return
+    # Those that wait already come first.
+    if channel.first == NULL and channel.active < channel.active_max:
+        link = link_pick(channel, exchange.link)
+    if link != NULL:
         send(exchange, link)
     else:
         wait_for_room(exchange)
@@ -183,27 +178,16 @@ cdef void exchange_cancel(exchange_t *exchange) noexcept nogil:
         exchange_free(exchange)
         return
     exchange.done = dropped
-    if may_reset(exchange.link):
+    if link_may_reset(exchange.link):
         stream_reset(exchange.stream, H2_CANCEL)
         conn_touch(exchange.link.conn)
-
-
-# Servers end a connection that resets too many streams, and with it the calls of everybody who shares it. Above the
-# rate that ours and nghttp2's take, the answer of a cancelled call is let come, and dropped.
-cdef bint may_reset(link_t *link) noexcept nogil:
-    cdef double now = link.channel.reactor.now
-    link.resets = max(0.0, link.resets - (now - link.reset_at) * RESETS_PER_S) + 1
-    link.reset_at = now
-    if link.resets <= RESETS_AT_ONCE:
-        return True
-    link.resets -= 1
-    return False
 
 
 # --- what the sessions report -------------------------------------------------------------------
 
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     cdef exchange_t *exchange = <exchange_t *>stream.user
+    link_heard(<link_t *>session.user)
     if exchange != NULL and exchange.error == NULL:
         exchange.error = error_of_http(&stream.headers)
         # Nobody reads the page that a server which does not speak gRPC may go on to send.
@@ -216,6 +200,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     cdef failure_t failure
     cdef const char *encoding
     cdef size_t size = 0
+    link_heard(<link_t *>session.user)
     if exchange == NULL or exchange.error != NULL:
         buffer_unref(body)
         return
@@ -249,6 +234,21 @@ cdef void on_refused(session_t *session, stream_t *stream, int status, const cha
     stream_reset(stream, H2_CANCEL)
 
 
+# Whether the peer has provably done nothing with a call, which is then sent again. It says so: that counts once. Or the
+# connection was lost before any byte of the call was with the socket: the connections of a server that died are found
+# dead one after another, so that counts more often.
+cdef bint is_to_be_sent_again(exchange_t *exchange, const stream_t *stream, uint32_t code) noexcept nogil:
+    if exchange.done == dropped or exchange.channel.closed:
+        return False
+    if code == H2_REFUSED_STREAM:
+        exchange.refused += 1
+        return exchange.refused == 1
+    if exchange.link.conn.closing and (not stream.opened or stream.session.output.written <= exchange.mark):
+        exchange.unsent += 1
+        return exchange.unsent <= UNSENT_MAX
+    return False
+
+
 cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept nogil:
     cdef exchange_t *exchange = <exchange_t *>stream.user
     cdef channel_t *channel
@@ -257,18 +257,16 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     if exchange == NULL:
         return
     channel = exchange.channel
-    channel.active -= 1
+    link_left(exchange.link)
     exchange.stream = NULL
     error = exchange.error
     exchange.error = NULL
     # An answer that had come whole counts, whatever became of the stream after it.
     if error == NULL and not stream.ended:
-        # The peer says that it did nothing with it.
-        again = code == H2_REFUSED_STREAM and not exchange.again and exchange.done != dropped and not channel.closed
+        again = is_to_be_sent_again(exchange, stream, code)
         if not again:
             error = error_of_reset(exchange, code)
     if again:
-        exchange.again = True
         exchange_start(exchange)
     else:
         conclude(exchange, error)
@@ -279,53 +277,29 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
 cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) noexcept nogil:
     cdef link_t *link = <link_t *>session.user
     link.leaving = True
+    channel_changed(link.channel)
 
 
 cdef void on_settings(session_t *session) noexcept nogil:
     cdef link_t *link = <link_t *>session.user
-    link.settled = True
-    timer_disarm(link.channel.reactor, &link.patience)
+    link_settled(link)
     send_waiting(link.channel)
 
 
-cdef void on_patience(timer_t *timer, double now) noexcept nogil:
-    conn_close((<link_t *>timer.owner).conn, b"the peer does not speak HTTP/2: no settings came", True)
-
-
 cdef void on_pong(session_t *session) noexcept nogil:
-    pass
+    link_heard(<link_t *>session.user)
 
 
-cdef void on_lost(conn_t *conn) noexcept nogil:
-    cdef link_t *link = <link_t *>conn.user
-    cdef channel_t *channel = link.channel
-    cdef link_t **place = &channel.links
-    while place[0] != NULL and place[0] != link:
-        place = &place[0].next
-    if place[0] != NULL:
-        place[0] = link.next
-    timer_disarm(channel.reactor, &link.patience)
-    tell_lost(channel, conn, link.settled)
-    free(link)
-    if channel.first != NULL and not channel.closed:
-        reactor_add_work(channel.reactor, &channel.wanted)
-
-
-cdef void tell_lost(channel_t *channel, conn_t *conn, bint was_ready) noexcept with gil:
+cdef void on_lost(channel_t *channel, link_t *link) noexcept with gil:
     cdef Channel face = <Channel>channel.face
     if face.on_lost is not None:
-        face.on_lost((<bytes>conn.reason).decode("utf-8", "replace"), was_ready)
+        face.on_lost(link.number, (<bytes>link.conn.reason).decode("utf-8", "replace"), link.settled)
 
 
-cdef void ask_for_connection(work_t *work) noexcept:
+cdef void tell_change(work_t *work) noexcept:
     cdef Channel face = <Channel>work.owner
-    cdef link_t *link = face.channel.links
-    while link != NULL:
-        if not link.settled and not link.conn.closing:
-            return               # a connection is about to be ready
-        link = link.next
-    if face.channel.first != NULL and face.on_wanted is not None:
-        face.on_wanted()
+    if face.on_change is not None:
+        face.on_change()
 
 
 cdef session_ops_t SESSION_OPS
@@ -435,15 +409,17 @@ cdef void ticket_deliver(work_t *work) noexcept:
 cdef class Channel(Endpoint):
     """The connections to one endpoint, and the calls on them.
 
-    `Channel(reactor, target, authority, paths, encoding=0, max_message=…, waiting_max=…)`: `target` is for messages,
-    `paths` maps `executor.types.Method` to the RPC that asks a node for it. Connections come in by `attach`;
-    `on_wanted` is called when calls wait for one.
+    `Channel(reactor, target, authority, paths, encoding=0, max_message=…, …)`: `target` is for messages, `paths` maps
+    `executor.types.Method` to the RPC that asks a node for it. At most `active_max` calls are on the wire, and
+    `waiting_max` wait. With `keepalive` a connection with calls that says nothing for so long is sent a PING, which is
+    to be answered within `pong` seconds. Connections come in by `attach`; `on_change` is called when calls wait for
+    one, and when one became ready, leaves or is gone.
     """
 
     def __init__(
         self, Reactor reactor, str target, str authority, paths, *, int encoding=0, size_t max_message=64 << 20,
-        size_t max_header=16 << 10, long waiting_max=10_000, str user_agent="millrace",
-        bint secure=False,
+        size_t max_header=16 << 10, long active_max=4096, long waiting_max=10_000, double keepalive=0, double pong=20,
+        str user_agent="millrace", bint secure=False,
     ):
         memset(&self.channel, 0, sizeof(channel_t))
         self.reactor = reactor
@@ -458,14 +434,19 @@ cdef class Channel(Endpoint):
         self.channel.face = <void *>self
         self.channel.encoding = encoding
         self.channel.secure = secure
+        self.channel.active_max = active_max
         self.channel.waiting_max = waiting_max
+        self.channel.keepalive = keepalive
+        self.channel.pong = pong
+        self.channel.crowd = INT_MAX
         self.channel.limits.max_streams = 0
         self.channel.limits.max_header_bytes = max_header
         self.channel.limits.max_message = max_message
         self.channel.limits.stream_window = 4 << 20
         self.channel.limits.connection_window = 16 << 20
-        self.channel.wanted.run = ask_for_connection
-        self.channel.wanted.owner = <void *>self
+        self.channel.changed.run = tell_change
+        self.channel.changed.owner = <void *>self
+        self.channel.lost = on_lost
         self.raw.ops = &OPS
         self.raw.impl = &self.channel
         self.raw.encoding = encoding
@@ -479,30 +460,47 @@ cdef class Channel(Endpoint):
 
     def __dealloc__(self):
         if self.reactor is not None:
-            reactor_drop_work(&self.reactor.raw, &self.channel.wanted)
+            reactor_drop_work(&self.reactor.raw, &self.channel.changed)
 
     def attach(self, int fd, context=None, str host=None):
-        """Takes over a connected, non-blocking socket's file descriptor; TLS with a `context`, to a server `host`."""
-        cdef Veil veil = veil_new(context, host) if context is not None else None
-        cdef link_t *link = <link_t *>calloc(1, sizeof(link_t))
-        cdef session_t *session
-        if link == NULL:
-            raise MemoryError()
-        session = session_new(False, &SESSION_OPS, &self.channel.limits, link)
-        if session == NULL:
-            free(link)
-            raise MemoryError()
+        """Takes over a connected, non-blocking socket's file descriptor; TLS with a `context`, to a server `host`.
+
+        Returns the number by which `retire`, `links` and `on_lost` name the connection.
+        """
+        cdef long number
         self.reactor.enter()
-        link.channel = &self.channel
-        link.conn = &connection_open(self.reactor, fd, session, link, on_lost, self).raw
-        if veil is not None:
-            veil_put(veil, link.conn)
-        link.next = self.channel.links
-        link.patience.fire = on_patience
-        link.patience.owner = link
-        timer_arm(&self.reactor.raw, &link.patience, self.reactor.raw.now + PATIENCE_S)
-        self.channel.links = link
+        number = link_open(&self.channel, self.reactor, fd, &SESSION_OPS, context, host, self).number
         self.reactor.settle()
+        return number
+
+    def retire(self, long number):
+        """A connection takes no new calls, and closes once those on it are over. One that is gone is no error."""
+        cdef link_t *link = link_find(&self.channel, number)
+        self.reactor.enter()
+        if link != NULL and not link.retired:
+            link_retire(link)
+        self.reactor.settle()
+
+    def steer(self, int crowd, bint full):
+        """Tells when to ask for a connection: with more than `crowd` calls on each (0: never for that); `full`: not."""
+        self.channel.crowd = crowd if crowd > 0 else INT_MAX
+        self.channel.full = full
+
+    def links(self):
+        """The connections: (number, "starting", "ready" or "leaving", calls on it) of each."""
+        cdef link_t *link = self.channel.links
+        cdef list found = []
+        while link != NULL:
+            state = "leaving" if link_is_leaving(link) else "ready" if link.settled else "starting"
+            found.append((link.number, state, link.streams))
+            link = link.next
+        return found
+
+    def take_peak(self):
+        """The most calls that were on the wire at once since it was last asked."""
+        cdef long peak = self.channel.peak
+        self.channel.peak = self.channel.active
+        return peak
 
     def refuse(self, str reason):
         """No connection could be made: all calls that wait for one fail with UNAVAILABLE and this reason."""
@@ -560,7 +558,7 @@ cdef class Channel(Endpoint):
         cdef link_t *link = self.channel.links
         cdef int count = 0
         while link != NULL:
-            count += not link.leaving and not link.conn.closing
+            count += not link_is_leaving(link)
             link = link.next
         return count
 
@@ -570,7 +568,7 @@ cdef class Channel(Endpoint):
         cdef link_t *link = self.channel.links
         cdef int count = 0
         while link != NULL:
-            count += is_ready(link)
+            count += link.settled and not link_is_leaving(link)
             link = link.next
         return count
 
@@ -578,6 +576,11 @@ cdef class Channel(Endpoint):
     def active(self):
         """Number of calls on the wire."""
         return self.channel.active
+
+    @property
+    def sent(self):
+        """Number of calls that were put on the wire, ever."""
+        return self.channel.sent
 
     @property
     def waiting(self):

@@ -19,11 +19,16 @@ ctypedef struct link_t:
     channel_t *channel
     link_t *next
     conn_t *conn
+    long number                  # its name towards Python
+    int streams                  # calls of ours on it
     bint settled                 # the peer's SETTINGS have come: it speaks HTTP/2, and its bounds are known
+    bint leaving                 # no new streams: the peer sent GOAWAY, or it is retired
+    bint retired                 # by us: closed once its last stream is over
+    bint pinged                  # and nothing has been heard since
+    double heard                 # when the peer last said something, or the first of its streams began
     double resets                # streams reset of late, draining with time
     double reset_at
-    bint leaving                 # the peer sent GOAWAY: no new streams
-    timer_t patience             # ends a connection on which no SETTINGS come
+    timer_t watch                # ends a connection on which no SETTINGS come; later on, one whose peer is silent
 
 # One RPC on a channel: waits for a connection, then is a stream.
 ctypedef struct exchange_t:
@@ -31,9 +36,11 @@ ctypedef struct exchange_t:
     exchange_t *previous         # among those that wait
     exchange_t *next
     bint waiting
-    bint again                   # was refused once without having been processed
+    int refused                  # times that the peer said it did nothing with it
+    int unsent                   # times that its connection was lost before a byte of it had left
     stream_t *stream             # once sent
-    link_t *link
+    link_t *link                 # that it is on; of one to be sent again: where it was, to be compared only
+    unsigned long long mark      # bytes of its connection before its own
     name_t path                  # borrowed from the channel or the owner
     message_t *message
     metadata_t *metadata
@@ -49,11 +56,20 @@ ctypedef struct channel_t:
     reactor_t *reactor
     void *face                   # the Channel, borrowed: connections hold a reference
     link_t *links
+    link_t *turn                 # where the search for the next call's connection begins
+    long last_number
     exchange_t *first            # waiting for a connection, oldest first
     exchange_t *last
     long waiting
     long waiting_max
     long active                  # streams open
+    long active_max
+    long sent                    # calls put on the wire, ever
+    long peak                    # most of them at once since Python last asked
+    int crowd                    # with more streams on each connection, another one is of use
+    bint full                    # Python has no further connection to give, or one is on its way
+    double keepalive             # silence on a connection with streams before a PING; 0: none is sent
+    double pong                  # how long its answer may take
     name_t authority
     name_t target                # for messages
     name_t user_agent
@@ -62,7 +78,9 @@ ctypedef struct channel_t:
     limits_t limits
     bint closed
     bint secure                  # its connections are TLS
-    work_t wanted                # asks Python for a connection
+    work_t changed               # tells Python that calls wait, or that a connection changed
+    # A connection is gone: its link goes when this returns.
+    void (*lost)(channel_t *channel, link_t *link) noexcept nogil
 
 # A new exchange that nobody has been asked yet; takes references on both. NULL when memory is out.
 cdef exchange_t *exchange_new(channel_t *channel, message_t *message, metadata_t *metadata) noexcept nogil

@@ -17,6 +17,7 @@ ctypedef struct output_t:
     int room
     size_t pending               # bytes over all chunks
     buffer_t *scratch            # small pieces are copied here; NULL while the queue is empty
+    unsigned long long written   # bytes that have left, ever
 
 cdef enum:
     BY_REFERENCE = 4096          # pieces from this size on are not copied: below it a copy costs less than an iovec

@@ -102,6 +102,7 @@ cdef int output_pieces(const output_t *output, iovec *pieces, int room) noexcept
 
 cdef void output_wrote(output_t *output, size_t size) noexcept nogil:
     cdef chunk_t *chunk
+    output.written += size
     while size > 0 and output.first < output.end:
         chunk = &output.chunks[output.first]
         if size < chunk.size:

@@ -30,7 +30,7 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, NodeChecks, NodeTlsSettings, RunSettings, Scheme, ServeLimits
+from executor.settings import Address, ChannelSettings, NodeChecks, NodeTlsSettings, RunSettings, Scheme, ServeLimits
 from executor.status import Status
 from executor.supervisor import Child
 from executor.tls import NodeContexts, Source, node_source
@@ -130,6 +130,7 @@ class Nodes:
         self._reactor = reactor
         self._pool = pool
         self._limits = limits
+        self._channel_settings = ChannelSettings()
         self._made: Mapping[str, Any] = {}
         self._tls_settings = node_tls or NodeTlsSettings()
         self._tls: Source[NodeContexts] | None = None
@@ -155,6 +156,7 @@ class Nodes:
         cannot be loaded.
         """
         self._made = self.load(plan, settings) if made is None else made
+        self._channel_settings = settings.channels
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()
         for node in plan.nodes:
@@ -300,6 +302,7 @@ class Nodes:
             max_message_bytes=self._limits.max_message_bytes,
             node=name,
             tls=None if contexts is None else lambda: contexts.current.grpc,
+            settings=self._channel_settings,
         )
         self._channels.append(channel)
         return channel

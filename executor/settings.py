@@ -227,6 +227,24 @@ class PayloadLogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """How connections to one gRPC node are kept. Those to a unix socket are not renewed, nor more than are needed."""
+
+    connections: int = 4
+    """To a single address, which may be a virtual one that stands for several servers; further ones only under load."""
+    max_age_s: float | None = 300.0
+    """A connection is replaced at this age, ±20 %, so that servers behind one address all get work; None: never."""
+    resolve_every_s: float = 30.0
+    """How often the node's host name is looked up again; also when a connection is lost."""
+    calls_max: int = 4096
+    """Calls on the wire at once, of each worker; more wait."""
+    waiting_max: int = 10_000
+    """Calls that wait, under their deadline, for their turn or for a connection; more are refused."""
+    keepalive_s: float | None = None
+    """Silence on a connection with calls before a PING asks whether the node still lives; None: no PINGs."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """What `millrace run` or `millrace executor` was asked to do."""
 
@@ -249,6 +267,7 @@ class RunSettings:
     tls: TlsSettings | None = None
     """None serves without TLS."""
     node_tls: NodeTlsSettings = field(default_factory=NodeTlsSettings)
+    channels: ChannelSettings = field(default_factory=ChannelSettings)
     routing_meta: bool = True
     """Whether answers of graphs with a router carry `meta.routing`, which feedback needs."""
     threads: int | None = None
@@ -296,6 +315,7 @@ _PARTS: dict[str, Any] = {
     "limits": ServeLimits,
     "tls": TlsSettings,
     "node_tls": NodeTlsSettings,
+    "channels": ChannelSettings,
     "node_timeouts": NodeTimeouts,
     "cors": CorsSettings,
     "deployment": Deployment,

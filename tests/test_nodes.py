@@ -13,16 +13,17 @@ import pytest
 from support import foreign, serving
 from support.graphs import node, plan
 from support.processes import is_alive
+from support.servers import grpc_node, until, wait
 from support.serving import COMPONENTS
 
 from executor import errors, nodes
-from executor._native import channel, exits, transport
+from executor._native import channel, exits, seldon, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
 from executor.nodes import ComponentNode, GrpcNode, Nodes, Side
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import NodeChecks, NodeTimeouts, RunSettings, ServeLimits, parse_url
+from executor.settings import ChannelSettings, NodeChecks, NodeTimeouts, RunSettings, ServeLimits, parse_url
 from executor.types import Encoding
 
 Bind = Callable[..., Nodes]
@@ -92,6 +93,19 @@ async def test_an_endpoint_given_by_the_user_goes_before_the_manifests(bind: Bin
     endpoint = Endpoint("there", grpc_port=82, type=Transport.GRPC)
     bound = bind(node("m", endpoint=endpoint), endpoints={"m": parse_url("unix:/tmp/m.sock")})
     assert bound.reached == {"m": "unix:/tmp/m.sock"}
+
+
+async def test_channels_are_kept_as_the_user_asked(bind: Bind) -> None:
+    with grpc_node(wait) as remote:
+        url = parse_url(f"grpc://{remote.target}")
+        bound = bind(node("m"), endpoints={"m": url}, channels=ChannelSettings(calls_max=1))
+        asked = bound.endpoints[0]
+        assert isinstance(asked, channel.Channel)
+        tickets = [asked.call("/s/M", seldon.build("strData", "x")) for _ in range(3)]
+        await until(lambda: (asked.active, asked.waiting) == (1, 2))
+        for ticket in tickets:
+            ticket.cancel()
+        await until(lambda: (asked.active, asked.waiting) == (0, 0))
 
 
 async def test_a_class_that_cannot_be_loaded_is_told(bind: Bind) -> None:

@@ -6,7 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import options, tls_options
+from executor import channel_options, options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
@@ -54,6 +54,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),
+        channels=channel_options.read(parsed),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
@@ -78,3 +79,4 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="what one call of a node may take (default: as long as its request)")  # fmt: skip
     options.add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
+    channel_options.add(parser)

@@ -6,7 +6,7 @@ Must not decide what they mean together with the environment: `executor.containe
 import argparse
 import re
 
-from executor import options, tls_options
+from executor import channel_options, options, tls_options
 from executor.cpus import processes
 from executor.settings import ALL_INTERFACES, PayloadLogSettings
 
@@ -141,3 +141,4 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     options.add_bounds(group, None)
     tls_options.add_serving(parser)
     tls_options.add_nodes(parser)
+    channel_options.add(parser)

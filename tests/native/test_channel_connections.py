@@ -70,7 +70,7 @@ async def test_those_that_wait_are_served_in_order() -> None:
 async def test_waiting_is_bounded() -> None:
     endpoint = channel.Channel(transport.Reactor(), "far:1", "a", {}, waiting_max=2)
     tickets = [endpoint.call("/s/M", seldon.build("strData", "x")) for _ in range(3)]
-    with pytest.raises(errors.LimitError, match="far:1: 2 calls wait for a connection already, which is the limit"):
+    with pytest.raises(errors.LimitError, match="far:1: 2 calls wait for their turn already, which is the limit"):
         await asyncio.wait_for(tickets[2].future, 10)
     endpoint.refuse("no way")
     for ticket in tickets[:2]:
@@ -172,7 +172,7 @@ async def test_closing_fails_calls_under_way_and_later_ones() -> None:
 async def test_loss_is_told() -> None:
     told: list[tuple[str, bool]] = []
     async with scripted(always(lambda peer, stream: peer.writer.close())) as target, calling(target) as made:
-        made.endpoint.on_lost = lambda reason, was_ready: told.append((reason, was_ready))
+        made.endpoint.on_lost = lambda number, reason, was_ready: told.append((reason, was_ready))
         assert (await refusal(made)).status is Status.UNAVAILABLE
         await until(lambda: told)
     assert told[0][0] in ("closed by the peer", "Connection reset by peer")
@@ -213,7 +213,7 @@ async def test_many_cancellations_do_not_cost_the_connection() -> None:
     offered = {"m": dict.fromkeys(Method, (Mode.ASYNC, doze))}
     async with serving(node("m"), replaced=offered, rpcs=protocol.NODE_RPCS) as served:
         async with calling(served.target) as made:
-            made.endpoint.on_lost = lambda reason, was_ready: lost.append(reason)
+            made.endpoint.on_lost = lambda number, reason, was_ready: lost.append(reason)
             await made.connect()
             for _ in range(2):
                 tickets = [made.endpoint.call(PREDICT, seldon.build("strData", "x")) for _ in range(600)]

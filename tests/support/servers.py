@@ -6,6 +6,7 @@ Must not assert anything about what they answer; `serving` checks that nothing i
 import asyncio
 import contextlib
 import gc
+import signal
 import socket
 import subprocess
 import sys
@@ -287,6 +288,10 @@ class NodeProcess:
         self._process = subprocess.Popen([sys.executable, str(ECHO_NODE), address], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.target = self._process.stdout.readline().strip()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """Ends the process at once, as a crash does."""

@@ -1,0 +1,1 @@
+"""Nothing of it is reached from Python: `channel` opens and picks connections."""
