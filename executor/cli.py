@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors, parameters, tls_options
+from executor import __version__, errors, microservice, parameters, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
@@ -216,6 +216,7 @@ def node_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) ->
         tls=tls_options.serving(parsed, environment),
         threads=parsed.threads,
         log_level=parsed.log_level,
+        workers=parsed.workers,
     )
 
 
@@ -286,6 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(_command(commands, "check", "check a manifest and draw its graph", _CHECK_EPILOG, _check))
     _add_node(_command(commands, "node", "serve one Python class as a node", _NODE_EPILOG, _node))
     _add_call(_command(commands, "call", "send one request and print the answer", _CALL_EPILOG, _call))
+    microservice.add(_command(commands, "microservice", microservice.PURPOSE, microservice.EPILOG, microservice.main))
     commands.add_parser("worker").set_defaults(command=_worker)  # what `run --workers` starts; not for users
     return parser
 
@@ -354,6 +356,8 @@ def _add_node(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-port", type=_port, metavar="PORT", help="(default 9000; 0: a free one)")
     parser.add_argument("--uds", metavar="PATH",
                         help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
+    parser.add_argument("--workers", type=processes, default=1, metavar="N",
+                        help="processes; each loads the component; auto: by the CPU quota (default 1)")  # fmt: skip
     _add_serving(parser, None)
 
 

@@ -26,7 +26,7 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, NodeTlsSettings, RunSettings, Scheme, ServeLimits
+from executor.settings import Address, NodeSettings, NodeTlsSettings, RunSettings, Scheme, ServeLimits
 from executor.status import Status
 from executor.supervisor import Child
 from executor.tls import NodeContexts, Source, node_source
@@ -110,6 +110,7 @@ class Nodes:
         self._channels: list[Channel] = []
         self._children: list[tuple[Child, Channel]] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._beside: Child | None = None
 
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
@@ -139,12 +140,32 @@ class Nodes:
         self.known[hosted.name] = ComponentNode(hosted)
         return exits.Component(self._reactor, hosted.name, hosted.handlers, self._pool)
 
+    def beside(self, settings: NodeSettings) -> None:
+        """Has `start` also start a process that runs the `custom_service()` of the node's component."""
+        told = {
+            "target": settings.component,
+            "parameters": dict(settings.parameters),
+            "imported": settings.imported,
+            "log_level": settings.log_level,
+        }
+
+        def link() -> socket.socket:
+            ours, theirs = socket.socketpair()
+            with ours:
+                ours.sendall(json.dumps(told).encode())
+            return theirs
+
+        command = [sys.executable, *_safe(), "-m", "executor.component.custom"]
+        self._beside = Child("custom_service", command, kind="service", link=link)
+
     async def start(self) -> None:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
         if self._tls is not None:
             self._watching = asyncio.create_task(self._tls.watch())
         isolated = [_until_listening(child, channel) for child, channel in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
+        if self._beside is not None:
+            await self._beside.start()
 
     async def stop(self) -> None:
         """Closes channels and stops child processes."""
@@ -153,11 +174,15 @@ class Nodes:
         ending = [rest.close() for rest in self._rest]
         ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child, _ in self._children]
+        if self._beside is not None:
+            ending.append(self._beside.stop())
         for problem in await asyncio.gather(*ending, return_exceptions=True):
             if problem is not None:
                 log.error("a node was not closed properly", exc_info=problem)
         if self._folder is not None:
             self._folder.cleanup()
+        for component in self._made.values():
+            load.forget(component)
 
     def _endpoint(self, node: plans.PlanNode, settings: RunSettings) -> endpoint.Endpoint | None:
         if not node.calls:
@@ -235,14 +260,17 @@ def _own_address(node: plans.PlanNode) -> Address:
 def _node_command(
     node: plans.PlanNode, target: str, path: str, settings: RunSettings, limits: ServeLimits
 ) -> list[str]:
-    # The child finds the modules that this process finds, the working directory among them or not.
-    safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
     command = [
-        sys.executable, *safe, "-m", "executor", "node", target, "--type", str(node.type), "--name", node.name,
+        sys.executable, *_safe(), "-m", "executor", "node", target, "--type", str(node.type), "--name", node.name,
         "--uds", path, "--parameters", json.dumps(node.arguments), "--log-level", "warning",
         "--max-message-bytes", str(limits.max_message_bytes),
     ]  # fmt: skip
     return command if settings.threads is None else [*command, "--threads", str(settings.threads)]
+
+
+def _safe() -> list[str]:
+    """The child finds the modules that this process finds, the working directory among them or not."""
+    return [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
 
 
 def _node_environment(node: plans.PlanNode) -> dict[str, str]:

@@ -14,7 +14,7 @@ from executor import errors
 from executor.link import Link, Said
 from executor.listening import Acceptor, Listeners
 from executor.reload import Reloader
-from executor.settings import RunSettings
+from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 from executor.supervisor import Child
 
@@ -28,8 +28,8 @@ HUNG_S = 1.0
 """How long a worker may leave a connection untaken before others are preferred."""
 
 
-async def run(settings: RunSettings, text: str) -> int:
-    """Serves the graph of the manifest `text` until SIGINT or SIGTERM; the exit status."""
+async def run(settings: RunSettings | NodeSettings, text: str) -> int:
+    """Serves the graph of the manifest `text`, or one component, until SIGINT or SIGTERM; the exit status."""
     with stopped_by_signals():
         parent = Parent(settings, text)
         try:
@@ -119,7 +119,7 @@ class Worker:
 class Parent:
     """The workers and their listeners. `text` is the manifest; each text that comes after has the next number."""
 
-    def __init__(self, settings: RunSettings, text: str) -> None:
+    def __init__(self, settings: RunSettings | NodeSettings, text: str) -> None:
         self._settings = settings
         self._text = text
         self._number = 1
@@ -135,8 +135,10 @@ class Parent:
 
     async def run(self) -> int:
         """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
-        reloader = Reloader(Path(self._settings.manifest), self.reload)
-        with Signals() as signals, reloader.on_hangup():
+        reloader = None  # a component on its own is never loaded anew
+        if isinstance(self._settings, RunSettings):
+            reloader = Reloader(Path(self._settings.manifest), self.reload)
+        with Signals() as signals, reloader.on_hangup() if reloader is not None else contextlib.nullcontext():
             if await unless(signals.first, self.start()) is None:
                 return 0
             print(
@@ -145,7 +147,7 @@ class Parent:
                 sep="\n",
                 flush=True,
             )
-            await unless(signals.first, reloader.run())
+            await (signals.first.wait() if reloader is None else unless(signals.first, reloader.run()))
             return 0 if await unless(signals.second, self.drain()) else 1
 
     async def start(self) -> bool:
@@ -224,7 +226,8 @@ class Parent:
     def greeting(self, worker: Worker) -> Said:
         """What a worker is told first."""
         settings, name = self._settings.to_json(), worker.child.name
-        return {"settings": settings, "text": self._text, "number": self._number, "worker": name}
+        kind = "run" if isinstance(self._settings, RunSettings) else "node"
+        return {"kind": kind, "settings": settings, "text": self._text, "number": self._number, "worker": name}
 
     def heard(self, worker: Worker, said: Said) -> None:
         """A worker has said something."""

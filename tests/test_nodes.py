@@ -239,4 +239,15 @@ def test_metadata_of_every_kind_is_the_same() -> None:
         for url in (f"grpc://{each.target}", f"http://127.0.0.1:{each.port}"):
             with serving.graph(root, endpoints={"m": url}) as served:
                 said += [served.grpc.model_metadata("m"), served.rest.model_metadata("m")]
-    assert said == [{"name": "m", "versions": ["v1"], "platform": "test"}] * 4
+    full = {"name": "m", "versions": ["v1"], "platform": "test"}
+    assert said[:3] == [full] * 3  # protobuf leaves out what is empty
+    assert said[3] == {**full, "inputs": [], "outputs": [], "custom": {}}
+
+
+async def test_modules_of_components_go_with_their_nodes(bind: Bind) -> None:
+    before = set(sys.modules)
+    bound = bind(node("m"), components=given("m"))
+    loaded = {name for name in set(sys.modules) - before if name.startswith("_millrace_")}
+    assert len(loaded) == 1
+    await bound.stop()
+    assert not loaded & set(sys.modules)

@@ -5,7 +5,17 @@ import dataclasses
 import pytest
 
 from executor import errors
-from executor.settings import Address, ListenSettings, RunSettings, Scheme, ServeLimits, parse_target, parse_url
+from executor.settings import (
+    Address,
+    ListenSettings,
+    NodeSettings,
+    RunSettings,
+    Scheme,
+    ServeLimits,
+    TlsSettings,
+    parse_target,
+    parse_url,
+)
 
 URLS = [
     ("grpc://node:5000", Address(Scheme.GRPC, "node", 5000), "node:5000"),
@@ -85,3 +95,19 @@ def test_run_settings_survive_json() -> None:
         workers=3,
     )
     assert RunSettings.from_json(settings.to_json()) == settings
+
+
+def test_settings_of_a_node_go_to_other_processes() -> None:
+    said = NodeSettings(
+        "model.py:Model",
+        name="m",
+        parameters={"rate": 0.5, "on": True},
+        listen=ListenSettings("127.0.0.1", 0, None, "/tmp/m.sock"),
+        limits=ServeLimits(max_message_bytes=7),
+        tls=TlsSettings("cert", "key"),
+        strict=False,
+        workers=2,
+        metrics_port=6000,
+    )
+    assert NodeSettings.from_json(said.to_json()) == said
+    assert NodeSettings.from_json(NodeSettings("m:M").to_json()) == NodeSettings("m:M")
