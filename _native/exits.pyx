@@ -113,6 +113,8 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
         job_over(job)
     elif job.task != NULL:
         cancel_task(job)
+    elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
+        job_over(job)            # no thread had taken it: its slot is free again at once
 
 
 cdef void cancel_task(job_t *job) noexcept with gil:
@@ -269,6 +271,26 @@ cdef job_t *pool_take(pool_t *pool) noexcept nogil:
             pool.last = NULL
     pthread_mutex_unlock(&pool.lock)
     return job
+
+
+# Takes a job out of the queue; whether it was there still.
+cdef bint pool_drop(pool_t *pool, job_t *job) noexcept nogil:
+    cdef job_t *before = NULL
+    cdef job_t *each
+    pthread_mutex_lock(&pool.lock)
+    each = pool.first
+    while each != NULL and each != job:
+        before = each
+        each = each.next
+    if each != NULL:
+        if before == NULL:
+            pool.first = job.next
+        else:
+            before.next = job.next
+        if pool.last == job:
+            pool.last = before
+    pthread_mutex_unlock(&pool.lock)
+    return each != NULL
 
 
 cdef void pool_give(pool_t *pool, job_t *job) noexcept nogil:

@@ -208,7 +208,7 @@ cdef int write_bytes(text_t *text, object value) except -1:
 cdef int write_payload(text_t *text, str kind, object value, object names) except -1:
     if kind == "tensor" or kind == "ndarray":
         text_word(text, b'"data":{')
-        if names is not None and len(names) > 0:
+        if names is not None:
             write_names(text, names)
         if kind == "tensor":
             write_tensor(text, value)
@@ -268,17 +268,18 @@ cdef Message text_message(text_t *text):
     return message_wrap(message_of(ENCODING_SELDON_JSON, FORM_MESSAGE, buffer))
 
 
-def build(str kind not None, value=None, names=(), meta=None, status=None):
+def build(str kind not None, value=None, names=None, meta=None, status=None):
     """A SeldonMessage of `kind`: tensor, ndarray, tftensor, binData, strData, jsonData, customData, "" for none.
 
-    `names` go with the first three kinds; `meta` and `status` are dicts in their JSON form. customData is a dict
-    with "@type", or (type_url, bytes) of a type that has a JSON form. Raises EncodeError for what does not fit.
+    `names` go with the first three kinds, and an empty list of them is written too: clients of Seldon's wrapper read
+    it unasked. `meta` and `status` are dicts in their JSON form. customData is a dict with "@type", or
+    (type_url, bytes) of a type that has a JSON form. Raises EncodeError for what does not fit.
     """
     cdef text_t text
     if kind not in KINDS:
         raise errors.EncodeError(f"kind {kind!r} does not exist; allowed are {', '.join(KINDS)}")
     if kind == "tftensor" or (kind == "customData" and not isinstance(value, dict)):
-        return build_through_proto(kind, value, names, meta, status)
+        return build_through_proto(kind, value, names or (), meta, status)
     text_begin(&text, 256)
     if text.failed:
         raise MemoryError()

@@ -63,7 +63,7 @@ def run(settings: RunSettings, text: str | None = None) -> int:
 def node(settings: NodeSettings) -> int:
     """Serves one component until SIGINT or SIGTERM; the exit status."""
     log_to_stderr(settings.log_level)
-    return uvloop.run(_node(settings))
+    return uvloop.run(workers.run(settings, "") if settings.workers > 1 else _node(settings))
 
 
 async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
@@ -86,8 +86,7 @@ async def _node(settings: NodeSettings) -> int:
     with stopped_by_signals():
         process = Process(settings.listen, settings.limits, settings.threads, settings.tls)
         try:
-            plan = component(process, settings)
-            print(f"{plan.root.name}  {settings.type}  {settings.component}", flush=True)
+            print(described(component(process, settings), settings), flush=True)
             return await process.run()
         finally:
             await process.stop()
@@ -130,14 +129,23 @@ def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: mani
     return Bounds(grpc, grpc if nodes.rest is nodes.grpc else bound(nodes.rest))
 
 
-def component(process: "Process", settings: NodeSettings) -> plans.Plan:
-    """Makes `process` serve one component; the plan of that one node. Raises as `graph` does."""
+def described(plan: plans.Plan, settings: NodeSettings) -> str:
+    """A node as the user sees it."""
+    return f"{plan.root.name}  {settings.type}  {settings.component}"
+
+
+def component(process: "Process", settings: NodeSettings, first: bool = True) -> plans.Plan:
+    """Makes `process` serve one component; the plan of that one node. Raises as `graph` does. The `first` of several
+    such processes also runs the component's `custom_service()`.
+    """
     process.bind()
-    made = load.component(settings.component, settings.parameters)
+    made = load.component(settings.component, settings.parameters, imported=settings.imported)
     plan = plans.node_plan(settings.name or type(made).__name__.lower(), NodeType(settings.type))
     root = plan.root
     wanted = [method for method in (root.input, root.route, root.aggregate, root.output) if method is not None]
-    process.nodes.add(host.Host(made, root.name, methods=wanted))
+    process.nodes.add(host.Host(made, root.name, methods=wanted if settings.strict else None))
+    if first and callable(getattr(made, "custom_service", None)):
+        process.nodes.beside(settings)
     bound = Bound(process.nodes.program(plan, ROUTING_NONE), plan, process.nodes.known)
     process.serve(Bounds(bound, bound), protocol.NODE_RPCS, protocol.NODE_REST, settings.default_timeout_s)
     return plan

@@ -197,7 +197,7 @@ class Inference:
     async def model_metadata(self, name: str) -> Mapping[str, Any]:
         """What the node `name` says of itself. Raises `errors.RequestError` when there is no such node."""
         with self._bound.asked():
-            return seldon.model_metadata(await self._node(name).metadata())
+            return await self._node(name).metadata()
 
     async def graph_metadata(self) -> Mapping[str, Any]:
         """Metadata of all nodes, and what goes into the graph and comes out of it. The first failure is raised."""

@@ -5,11 +5,7 @@ Must not serve anything, nor decide what a plan's nodes do.
 
 import asyncio
 import contextlib
-import json
 import logging
-import os
-import socket
-import sys
 import tempfile
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import errors
+from executor import children, errors
 from executor._native import endpoint, exits, program, transport
 from executor._native import message as messages
 from executor.component import host, load
@@ -30,17 +26,22 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
-from executor.settings import Address, ChannelSettings, NodeChecks, NodeTlsSettings, RunSettings, Scheme, ServeLimits
+from executor.settings import (
+    Address,
+    ChannelSettings,
+    NodeChecks,
+    NodeSettings,
+    NodeTlsSettings,
+    RunSettings,
+    Scheme,
+    ServeLimits,
+)
 from executor.status import Status
 from executor.supervisor import Child
 from executor.tls import NodeContexts, Source, node_source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
-
-CHILD_START_S = 60.0
-"""How long an isolated component may take to load."""
-_POLL_S = 0.05
 
 
 class ComponentNode:
@@ -138,8 +139,9 @@ class Nodes:
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
-        self._children: list[tuple[Child, Channel]] = []
+        self._children: list[children.Isolated] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._beside: Child | None = None
 
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
@@ -185,12 +187,18 @@ class Nodes:
         """Binds the next node of a plan to a component in this process."""
         self.grpc.add(hosted.name, Reached(self._component(hosted), ComponentNode(hosted)))
 
+    def beside(self, settings: NodeSettings) -> None:
+        """Has `start` also start a process that runs the `custom_service()` of the node's component."""
+        self._beside = children.service(settings)
+
     async def start(self) -> None:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
         if self._tls is not None:
             self._watching = asyncio.create_task(self._tls.watch())
-        isolated = [_until_listening(child, channel) for child, channel in self._children]
+        isolated = [child.start() for child in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
+        if self._beside is not None:
+            await self._beside.start()
 
     async def stop(self) -> None:
         """Closes channels and stops child processes."""
@@ -199,12 +207,16 @@ class Nodes:
         ending = [rest.close() for rest in self._rest]
         ending += [self.health.close()] if self.health is not None else []
         ending += [channel.close() for channel in self._channels]
-        ending += [child.stop() for child, _ in self._children]
+        ending += [child.stop() for child in self._children]
+        if self._beside is not None:
+            ending.append(self._beside.stop())
         for problem in await asyncio.gather(*ending, return_exceptions=True):
             if problem is not None:
                 log.error("a node was not closed properly", exc_info=problem)
         if self._folder is not None:
             self._folder.cleanup()
+        for component in self._made.values():
+            load.forget(component)
 
     # --- how each is reached ----------------------------------------------------------------------------------
 
@@ -265,9 +277,7 @@ class Nodes:
         path = str(Path(self._folder.name) / f"{node.index}.sock")
         channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
         channel.endpoint.timeout_s = settings.node_timeouts.component_s
-        command = _node_command(node, target, path, settings, self._limits)
-        child = Child(node.name, command, _node_environment(node))
-        self._children.append((child, channel))
+        self._children.append(children.isolated(node, target, path, settings.threads, self._limits))
         self.reached[node.name] = f"in a process of its own: {target}"
         return Reached(channel.endpoint, GrpcNode(channel, node.name))
 
@@ -334,25 +344,6 @@ async def _dial(host: str, port: int) -> None:
         await writer.wait_closed()
 
 
-def _node_command(
-    node: plans.PlanNode, target: str, path: str, settings: RunSettings, limits: ServeLimits
-) -> list[str]:
-    # The child finds the modules that this process finds, the working directory among them or not.
-    safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
-    command = [
-        sys.executable, *safe, "-m", "executor", "node", target, "--type", str(node.type), "--name", node.name,
-        "--uds", path, "--parameters", json.dumps(node.arguments), "--log-level", "warning",
-        "--max-message-bytes", str(limits.max_message_bytes),
-    ]  # fmt: skip
-    return command if settings.threads is None else [*command, "--threads", str(settings.threads)]
-
-
-def _node_environment(node: plans.PlanNode) -> dict[str, str]:
-    """The environment that tells the child which node it is, as a container's does; for requestPath."""
-    told = {"PREDICTIVE_UNIT_ID": node.name, "PREDICTIVE_UNIT_IMAGE": node.image} if node.image else {}
-    return {**os.environ, **told}
-
-
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs them at once. The first failure ends the others and is raised."""
     try:
@@ -361,26 +352,3 @@ async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
-
-
-async def _until_listening(child: Child, channel: Channel) -> None:
-    """Starts the child and waits until it listens, which it does when its component is loaded."""
-    try:
-        await child.start()
-    except OSError as error:
-        told = f"node '{child.name}': cannot start its process: {error}"
-        raise errors.ComponentError(told, node=child.name) from None
-    due = asyncio.get_running_loop().time() + CHILD_START_S
-    while not _listens(channel.target.removeprefix("unix:")):
-        ended = child.ended or (asyncio.get_running_loop().time() > due and f"not in {CHILD_START_S:g} s")
-        if ended:
-            told = f"node '{child.name}': its process did not come up ({ended}); its own output says why"
-            raise errors.ComponentError(told, node=child.name)
-        await asyncio.sleep(_POLL_S)
-    child.keep()
-
-
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        return probe.connect_ex(path) == 0

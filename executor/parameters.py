@@ -4,9 +4,12 @@ Must not know whether they come from the command line or the environment, nor wh
 """
 
 import json
+from typing import NoReturn
 
 from executor import errors
 
+REASON = "MICROSERVICE_BAD_PARAMETER"
+ENVIRONMENT = "PREDICTIVE_UNIT_PARAMETERS"
 _TRUE, _FALSE = ("y", "yes", "t", "true", "on", "1"), ("n", "no", "f", "false", "off", "0")
 
 
@@ -15,22 +18,20 @@ def parse(text: str) -> dict[str, int | float | str | bool]:
     try:
         given = json.loads(text)
     except ValueError as cause:
-        raise errors.RequestError(f"--parameters: not JSON: {cause}") from None
+        _refuse(f"--parameters: not JSON: {cause}")
     if isinstance(given, list):
         return dict(_parameter(entry) for entry in given)
     if not isinstance(given, dict):
-        raise errors.RequestError(
-            "--parameters: must be an object of names and values, or a list of Seldon's parameters"
-        )
+        _refuse("--parameters: must be an object of names and values, or a list of Seldon's parameters")
     for name, value in given.items():
         if not isinstance(value, int | float | str | bool):
-            raise errors.RequestError(f"--parameters: {name!r} must be a number, a text, true or false")
+            _refuse(f"--parameters: {name!r} must be a number, a text, true or false")
     return given
 
 
 def _parameter(entry: object) -> tuple[str, int | float | str | bool]:
     if not isinstance(entry, dict) or not {"name", "value", "type"} <= entry.keys():
-        raise errors.RequestError('--parameters: each entry of a list must have "name", "value" and "type"')
+        _refuse('--parameters: each entry of a list must have "name", "value" and "type"')
     name, value, kind = str(entry["name"]), entry["value"], entry["type"]
     try:
         if kind == "INT":
@@ -44,5 +45,9 @@ def _parameter(entry: object) -> tuple[str, int | float | str | bool]:
     if kind == "STRING":
         return name, str(value)
     if kind in ("BOOL", "a INT", "a FLOAT", "a DOUBLE"):
-        raise errors.RequestError(f"--parameters: {name!r} is {value!r}, which is not {kind.replace('a I', 'an I')}")
-    raise errors.RequestError(f"--parameters: {name!r} has type {kind!r}; allowed are INT, FLOAT, DOUBLE, STRING, BOOL")
+        _refuse(f"--parameters: {name!r} is {value!r}, which is not {kind.replace('a I', 'an I')}")
+    return _refuse(f"--parameters: {name!r} has type {kind!r}; allowed are INT, FLOAT, DOUBLE, STRING, BOOL")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise errors.RequestError(message, reason=REASON) from None

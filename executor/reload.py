@@ -61,7 +61,7 @@ class Reloader:
                 await self._settled(now)
                 self._asked.clear()
                 if self._path is None:
-                    log.warning("not reloaded: the graph does not come from a file")
+                    log.warning("not reloaded: nothing here comes from a file that could have changed")
                 else:
                     await self._reload(self._path)
 

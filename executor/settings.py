@@ -345,3 +345,22 @@ class NodeSettings:
     threads: int | None = None
     """Threads for a blocking component; None is as many as CPUs, at least 4."""
     log_level: str = "info"
+    strict: bool = True
+    """Whether a class that lacks a method of its type is refused; Seldon's wrapper takes any class."""
+    imported: bool = False
+    """Whether the class's module is imported under its own name, not loaded anew."""
+    workers: int = 1
+    """Processes that serve. The component is loaded once in each."""
+    metrics_port: int | None = None
+    """Where metrics are to be asked for."""
+
+    def to_json(self) -> str:
+        """All of it, for `from_json` in another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        told = json.loads(text)
+        told |= {"listen": ListenSettings(**told["listen"]), "limits": ServeLimits(**told["limits"])}
+        return cls(**{**told, "tls": TlsSettings(**told["tls"]) if told["tls"] is not None else None})

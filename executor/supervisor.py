@@ -24,6 +24,12 @@ STDERR = 2
 _PR_SET_PDEATHSIG = 1
 
 
+def python(module: str, *arguments: str) -> list[str]:
+    """The command of a process that runs a module, and finds the modules that this process finds."""
+    safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]  # the working directory is among them or not
+    return [sys.executable, *safe, "-m", module, *arguments]
+
+
 class Child:
     """A process: started by `start`, kept running from `keep` to `stop`. `environment` is all of its environment;
     None is ours. `kind` says in messages what `name` is the name of. `link` is asked before each start for the socket

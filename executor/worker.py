@@ -14,7 +14,7 @@ import uvloop
 from executor import app, errors
 from executor.graph import plan as plans
 from executor.link import Link, Said
-from executor.settings import RunSettings
+from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 
 log = logging.getLogger("millrace")
@@ -40,12 +40,15 @@ async def _run(sock: socket.socket) -> int:
         if first is None:
             return 1
         said = first[0]
-        settings = RunSettings.from_json(said["settings"])
+        kind = RunSettings if said["kind"] == "run" else NodeSettings
+        settings = kind.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
-        process = app.Process.of(settings, listens=False)
+        if isinstance(settings, RunSettings):
+            process = app.Process.of(settings, listens=False)
+        else:
+            process = app.Process(settings.listen, settings.limits, settings.threads, settings.tls, listens=False)
         try:
-            plan = app.graph(process, settings, app.select(settings, said["text"]))
-            tree = plans.tree(plan, process.nodes.reached)
+            tree = _bind(process, settings, said)
             return await Worker(process, settings, link, said["number"], tree).run()
         except errors.Error as error:
             # The parent tells the user, once for all workers.
@@ -56,10 +59,20 @@ async def _run(sock: socket.socket) -> int:
             link.close()
 
 
+def _bind(process: app.Process, settings: RunSettings | NodeSettings, said: Said) -> str:
+    """Makes `process` serve what the parent said, and says how the user sees that."""
+    if isinstance(settings, NodeSettings):
+        return app.described(app.component(process, settings, said["worker"] == "1"), settings)
+    plan = app.graph(process, settings, app.select(settings, said["text"]))
+    return plans.tree(plan, process.nodes.reached)
+
+
 class Worker:
     """What the parent says, done. `number` is that of the graph it serves; `tree` is the graph as the user sees it."""
 
-    def __init__(self, process: app.Process, settings: RunSettings, link: Link, number: int, tree: str) -> None:
+    def __init__(
+        self, process: app.Process, settings: RunSettings | NodeSettings, link: Link, number: int, tree: str
+    ) -> None:
         self._process = process
         self._settings = settings
         self._link = link
@@ -145,7 +158,7 @@ class Worker:
             self._process.rpc.accept(connection)
 
     async def _reload(self, said: Said) -> None:
-        if said["say"] == "prepare":
+        if said["say"] == "prepare" and isinstance(self._settings, RunSettings):
             self._preparing = asyncio.create_task(self._prepare(said["number"], said["text"]))
         elif said["say"] == "commit" and self._prepared is not None:
             prepared, self._prepared = self._prepared, None
@@ -159,6 +172,7 @@ class Worker:
 
     async def _prepare(self, number: int, text: str) -> None:
         why = None
+        assert isinstance(self._settings, RunSettings)
         try:
             self._prepared = await app.prepare(self._process, self._settings, text)
         except errors.Error as error:

@@ -5,18 +5,16 @@ worker, replaces those that die, and takes all of them to a new graph together. 
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import sys
 from pathlib import Path
 
 from executor import errors
 from executor.link import Link, Said
 from executor.listening import Acceptor, Listeners
 from executor.reload import Reloader
-from executor.settings import RunSettings
+from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
-from executor.supervisor import Child
+from executor.supervisor import Child, python
 
 log = logging.getLogger("millrace")
 
@@ -28,8 +26,8 @@ HUNG_S = 1.0
 """How long a worker may leave a connection untaken before others are preferred."""
 
 
-async def run(settings: RunSettings, text: str) -> int:
-    """Serves the graph of the manifest `text` until SIGINT or SIGTERM; the exit status."""
+async def run(settings: RunSettings | NodeSettings, text: str) -> int:
+    """Serves the graph of the manifest `text`, or one component, until SIGINT or SIGTERM; the exit status."""
     with stopped_by_signals():
         parent = Parent(settings, text)
         try:
@@ -42,9 +40,7 @@ class Worker:
     """A worker as its parent sees it. `number` is that of the graph it serves, None before it serves."""
 
     def __init__(self, parent: "Parent", name: str) -> None:
-        # The child finds the modules that this process finds, the working directory among them or not.
-        safe = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
-        self.child = Child(name, [sys.executable, *safe, "-m", "executor", "worker"], kind="worker", link=self._linked)
+        self.child = Child(name, python("executor", "worker"), kind="worker", link=self._linked)
         self.link: Link | None = None
         self.up = False
         """Whether it answers REST, though it may still load."""
@@ -122,8 +118,11 @@ class Worker:
 class Parent:
     """The workers and their listeners. `text` is the manifest; each text that comes after has the next number."""
 
-    def __init__(self, settings: RunSettings, text: str) -> None:
+    def __init__(self, settings: RunSettings | NodeSettings, text: str) -> None:
         self._settings = settings
+        # A component on its own is never loaded anew.
+        graph = isinstance(settings, RunSettings) and not settings.alone
+        self._file = Path(settings.manifest) if isinstance(settings, RunSettings) and graph else None
         self._text = text
         self._number = 1
         self._told = self._open = self._leaving = False
@@ -138,14 +137,15 @@ class Parent:
 
     async def run(self) -> int:
         """Starts, serves until a signal comes, then drains. The exit status: 1 when requests had to be cut off."""
-        reloader = Reloader(None if self._settings.alone else Path(self._settings.manifest), self.reload)
+        reloader = Reloader(self._file, self.reload)
         with Signals() as signals, reloader.on_hangup():
             if await unless(signals.first, self.start()) is None:
                 return 0
             lines = self._listeners.lines(self._settings.tls is not None)
             print("\n".join([f"{len(self.workers)} workers", *lines]), flush=True)
             await unless(signals.first, reloader.run())
-            await unless(signals.second, self.leave(self._settings.shutdown_delay_s))
+            delay_s = self._settings.shutdown_delay_s if isinstance(self._settings, RunSettings) else 0.0
+            await unless(signals.second, self.leave(delay_s))
             return 0 if await unless(signals.second, self.drain()) else 1
 
     async def start(self) -> bool:
@@ -234,7 +234,8 @@ class Parent:
     def greeting(self, worker: Worker) -> Said:
         """What a worker is told first."""
         settings, name = self._settings.to_json(), worker.child.name
-        return {"settings": settings, "text": self._text, "number": self._number, "worker": name}
+        kind = "run" if isinstance(self._settings, RunSettings) else "node"
+        return {"kind": kind, "settings": settings, "text": self._text, "number": self._number, "worker": name}
 
     def heard(self, worker: Worker, said: Said) -> None:
         """A worker has said something."""

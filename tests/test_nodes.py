@@ -16,7 +16,7 @@ from support.processes import is_alive
 from support.servers import grpc_node, until, wait
 from support.serving import COMPONENTS
 
-from executor import errors, nodes
+from executor import children, errors
 from executor._native import channel, exits, seldon, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
@@ -147,7 +147,8 @@ async def test_the_first_failure_ends_loading(bind: Bind, tmp_path: Path) -> Non
 async def test_an_isolated_component_has_the_limits_and_the_modules_of_its_parent(bind: Bind) -> None:
     root = node("m", parameters={"name": "m"}, image="shop/m:1")
     bound = bind(root, components=given("m", kind="Said"), isolate=frozenset("m"), threads=3)
-    child, link = bound._children[0]
+    isolated = bound._children[0]
+    child = isolated.child
     command, environment = child._command, child._environment
     assert environment is not None
     assert (environment["PREDICTIVE_UNIT_ID"], environment["PREDICTIVE_UNIT_IMAGE"]) == ("m", "shop/m:1")
@@ -161,7 +162,7 @@ async def test_an_isolated_component_has_the_limits_and_the_modules_of_its_paren
     assert pid is not None
     assert (await bound.known["m"].metadata())["platform"] == "test"
     assert json.loads(bytes(await bound.known["m"].status())) == {"strData": "serving"}
-    folder = Path(link.target.removeprefix("unix:")).parent
+    folder = Path(isolated.path).parent
     assert folder.exists()
     await bound.stop()
     assert not is_alive(pid)
@@ -171,7 +172,7 @@ async def test_an_isolated_component_has_the_limits_and_the_modules_of_its_paren
 async def test_an_isolated_component_that_takes_too_long_is_given_up(
     bind: Bind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nodes, "CHILD_START_S", 0.1)
+    monkeypatch.setattr(children, "START_S", 0.1)
     root = node("m", parameters={"gate": tmp_path / "gate"})
     bound = bind(root, components=given("m", kind="Slow"), isolate=frozenset("m"))
     with pytest.raises(errors.ComponentError, match=r"node 'm': its process did not come up \(not in 0.1 s\)"):
@@ -253,7 +254,18 @@ def test_metadata_of_every_kind_is_the_same() -> None:
         for url in (f"grpc://{each.target}", f"http://127.0.0.1:{each.port}"):
             with serving.graph(root, endpoints={"m": url}) as served:
                 said += [served.grpc.model_metadata("m"), served.rest.model_metadata("m")]
-    assert said == [{"name": "m", "versions": ["v1"], "platform": "test"}] * 4
+    full = {"name": "m", "versions": ["v1"], "platform": "test"}
+    assert said[:3] == [full] * 3  # protobuf leaves out what is empty
+    assert said[3] == {**full, "inputs": [], "outputs": [], "custom": {}}
+
+
+async def test_modules_of_components_go_with_their_nodes(bind: Bind) -> None:
+    before = set(sys.modules)
+    bound = bind(node("m"), components=given("m"))
+    loaded = {name for name in set(sys.modules) - before if name.startswith("_millrace_")}
+    assert len(loaded) == 1
+    await bound.stop()
+    assert not loaded & set(sys.modules)
 
 
 # --- two sides ------------------------------------------------------------------------------------------------

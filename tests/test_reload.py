@@ -94,5 +94,5 @@ async def test_without_a_file_there_is_nothing_to_reload(caplog: pytest.LogCaptu
     reloader = reload.Reloader(None, apply)
     async with running(reloader):
         reloader.ask()
-        await until(lambda: "not reloaded: the graph does not come from a file" in caplog.text)
+        await until(lambda: "not reloaded: nothing here comes from a file" in caplog.text)
     assert given == []

@@ -11,6 +11,7 @@ from executor.settings import (
     Deployment,
     ListenSettings,
     NodeChecks,
+    NodeSettings,
     NodeTimeouts,
     PayloadLogSettings,
     RunSettings,
@@ -107,3 +108,19 @@ def test_run_settings_survive_json() -> None:
     )
     assert RunSettings.from_json(settings.to_json()) == settings
     assert RunSettings.from_json(RunSettings("g").to_json()) == RunSettings("g")
+
+
+def test_settings_of_a_node_go_to_other_processes() -> None:
+    said = NodeSettings(
+        "model.py:Model",
+        name="m",
+        parameters={"rate": 0.5, "on": True},
+        listen=ListenSettings("127.0.0.1", 0, None, "/tmp/m.sock"),
+        limits=ServeLimits(max_message_bytes=7),
+        tls=TlsSettings("cert", "key"),
+        strict=False,
+        workers=2,
+        metrics_port=6000,
+    )
+    assert NodeSettings.from_json(said.to_json()) == said
+    assert NodeSettings.from_json(NodeSettings("m:M").to_json()) == NodeSettings("m:M")

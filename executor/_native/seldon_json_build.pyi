@@ -8,15 +8,15 @@ from executor._native import message
 def build(
     kind: str,
     value: Any = None,
-    names: Sequence[str] = (),
+    names: Sequence[str] | None = None,
     meta: dict[str, Any] | None = None,
     status: dict[str, Any] | None = None,
 ) -> message.Message:
     """A SeldonMessage of `kind`: tensor, ndarray, tftensor, binData, strData, jsonData, customData, "" for none.
 
-    `names` go with the first three kinds; `meta` and `status` are dicts in their JSON form. customData is a dict
-    with "@type", or (type_url, bytes) of a type that has a JSON form. Integers stay integers. Raises EncodeError
-    for what does not fit.
+    `names` go with the first three kinds, and an empty list of them is written too; `meta` and `status` are dicts in
+    their JSON form. customData is a dict with "@type", or (type_url, bytes) of a type that has a JSON form. Integers
+    stay integers. Raises EncodeError for what does not fit.
     """
 
 def build_feedback(

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Mapping
 
 from executor import options, parameters, tls_options
+from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings
 
 NODE_TYPES = ("MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER")
@@ -52,6 +53,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> N
         tls=tls_options.serving(parsed, environment),
         threads=parsed.threads,
         log_level=parsed.log_level,
+        workers=parsed.workers,
     )
 
 
@@ -65,4 +67,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-port", type=options.port, metavar="PORT", help="(default 9000; 0: a free one)")
     parser.add_argument("--uds", metavar="PATH",
                         help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
+    parser.add_argument("--workers", type=processes, default=1, metavar="N",
+                        help="processes; each loads the component; auto: by the CPU quota (default 1)")  # fmt: skip
     options.add_serving(parser, None)

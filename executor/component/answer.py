@@ -16,22 +16,34 @@ from executor.component.extras import Added
 from executor.component.steps import Call, Step
 from executor.types import Encoding, Method
 
+_ROUTE_KINDS = {"ndarray": "ndarray"}
+"""What a route is written as, by the kind of the request's payload; else as a tensor."""
+
 
 def build(
-    step: Step, call: Call, result: Any, added: Added, path: Mapping[str, str], encoding: int, node: str
+    step: Step,
+    call: Call,
+    result: Any,
+    added: Added,
+    path: Mapping[str, str],
+    encoding: int,
+    node: str,
+    tells_metrics: bool = True,
 ) -> native.Message:
     """The answer to `call`. `path` is the component's own entry of requestPath, empty for none."""
     data, tags, metrics = _unwrapped(result, added, node, step.name)
-    payload = _payload(step, call, data, node)
+    metrics = metrics if tells_metrics else []
+    # Seldon's wrapper takes lists through numpy for gRPC alone.
+    payload = _payload(step, call, data, node, encoding == Encoding.SELDON_JSON)
     names = _names(step, call, payload, added.names)
     return _written(payload, names, meta.merge(call.metas, tags, metrics, path), encoding, node, step.name)
 
 
-def health(result: Any, added: Added, encoding: int, node: str) -> native.Message:
+def health(result: Any, added: Added, path: Mapping[str, str], encoding: int, node: str) -> native.Message:
     """The answer to a health check that the component answered with `result`."""
     data, tags, metrics = _unwrapped(result, added, node, "health_status")
     payload = convert.payload_of(data, "", node, "health_status")
-    return _written(payload, (), meta.merge((), tags, metrics, {}), encoding, node, "health_status")
+    return _written(payload, (), meta.merge((), tags, metrics, path), encoding, node, "health_status")
 
 
 def _written(
@@ -54,22 +66,20 @@ def _unwrapped(result: Any, added: Added, node: str, method: str) -> tuple[Any, 
     return result.data, {**added.tags, **tags}, added.metrics + metrics
 
 
-def _payload(step: Step, call: Call, data: Any, node: str) -> Payload:
+def _payload(step: Step, call: Call, data: Any, node: str, as_said: bool) -> Payload:
     if step.method is Method.ROUTE:
-        return Payload("ndarray", [[steps.route_of(data, node)]])
+        return Payload(_ROUTE_KINDS.get(call.asked, "tensor"), numpy.array([[steps.route_of(data, node)]]), 1)
     if step.method is Method.SEND_FEEDBACK and data is None:
         data = numpy.array([])
-    return convert.payload_of(data, call.asked, node, step.name)
+    return convert.payload_of(data, call.asked, node, step.name, as_said)
 
 
 def _names(step: Step, call: Call, payload: Payload, given: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The columns' names: the component's, else the data frame's; else an input step keeps those that came in."""
+    """The columns' names: the component's, else the data frame's, else numbers."""
     if payload.kind not in ARRAYS or not step.naming:
         return ()
     if given is not None:
         return given
     if payload.names is not None:
         return payload.names
-    if step.method is Method.TRANSFORM_INPUT:
-        return tuple(call.places[1])
     return convert.default_names(payload.width)

@@ -51,10 +51,11 @@ def _custom(value: Any) -> Any:
     return raw.protobuf("any_pb2").Any(type_url=value[0], value=value[1])
 
 
-def payload_of(value: Any, asked: str, node: str, method: str) -> Payload:
+def payload_of(value: Any, asked: str, node: str, method: str, as_said: bool = False) -> Payload:
     """How to send `value`, the result of `method`, in answer to a payload of kind `asked`.
 
-    Numbers go as the kind of array that was asked with, else as a tensor; other arrays as an ndarray.
+    Numbers go as the kind of array that was asked with, else as a tensor; other arrays as an ndarray. With `as_said`
+    a list of anything else is not passed through numpy, which would make text of numbers beside text.
     """
     if isinstance(value, numpy.ndarray):
         return _array(value, asked, node, method)
@@ -65,7 +66,7 @@ def payload_of(value: Any, asked: str, node: str, method: str) -> Payload:
     if isinstance(value, dict):
         return Payload("jsonData", value)
     if isinstance(value, list):
-        return _list(value, asked, node, method)
+        return _list(value, asked, node, method, as_said)
     return _foreign(value, asked, node, method)
 
 
@@ -81,13 +82,13 @@ def _array(array: Any, asked: str, node: str, method: str) -> Payload:
     raise faults.unsendable(node, method, array, f"which no payload holds; {_ALLOWED}")
 
 
-def _list(value: list[Any], asked: str, node: str, method: str) -> Payload:
+def _list(value: list[Any], asked: str, node: str, method: str, as_said: bool) -> Payload:
     """Lists go through numpy, as Seldon's wrapper has it; what numpy has no array for goes as it is."""
     try:
         array = numpy.array(value)
     except ValueError:
         return Payload("ndarray", value)
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" or (as_said and array.dtype.kind not in NUMBERS):
         return Payload("ndarray", value, array.shape[1] if array.ndim > 1 else None)
     return _array(array, asked, node, method)
 
@@ -102,7 +103,7 @@ def _foreign(value: Any, asked: str, node: str, method: str) -> Payload:
         return Payload("customData", (value.type_url, value.value))
     if hasattr(value, "__array__") and getattr(value, "ndim", None):
         return _array(_asarray(value, node, method), asked, node, method)
-    raise faults.unsendable(node, method, value, f"which cannot be sent; {_ALLOWED}")
+    raise faults.unsendable(node, method, value, f"which cannot be sent; {_ALLOWED}", unknown=True)
 
 
 def _asarray(value: Any, node: str, method: str) -> Any:

@@ -19,7 +19,8 @@ from executor.errors import Error
 from executor.types import Encoding, Method
 
 Handler = Callable[[native.Message, Any], native.Message] | Callable[[native.Message, Any], Awaitable[native.Message]]
-Finish = Callable[[int, Parts, Any, Any], native.Message]
+Meta = dict[str, Any] | None
+Finish = Callable[[int, Parts, Any, Meta, Any], native.Message]
 
 _CALLS = frozenset({Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT, Method.ROUTE})
 _META: dict[int, dict[str, Any] | None] = {Encoding.SELDON_PROTO: None, Encoding.SELDON_JSON: {}}
@@ -29,7 +30,7 @@ _ROUTES_KEPT = 256
 
 def method_of(work: Work) -> UserMethod | None:
     """The user's method, if all that `work` does has a short way."""
-    plain = work.raw is None and work.places >= 2 and not work.extras and not work.path
+    plain = not work.whole and work.places >= 2 and not work.extras and not work.path
     return work.main if plain and work.step.method in _CALLS else None
 
 
@@ -39,11 +40,12 @@ def handler(work: Work, method: UserMethod) -> Handler:
 
     def handle(message: native.Message, context: Any) -> native.Message:
         parts, features = _opened(message, node)
+        incoming = parts.meta if named else None
         try:
-            result = function(features, parts.names, meta=parts.meta) if named else function(features, parts.names)
+            result = function(features, parts.names, meta=incoming) if named else function(features, parts.names)
         except Exception as exc:
-            result = work.rescued(exc, _call(work, parts, features))
-        return finish(message.encoding, parts, features, result)
+            result = work.rescued(exc, _call(work, parts, features, incoming))
+        return finish(message.encoding, parts, features, incoming, result)
 
     return handle
 
@@ -54,14 +56,15 @@ def async_handler(work: Work, method: UserMethod) -> Handler:
 
     async def handle(message: native.Message, context: Any) -> native.Message:
         parts, features = _opened(message, node)
+        incoming = parts.meta if named else None
         try:
             if named:
-                result = await function(features, parts.names, meta=parts.meta)
+                result = await function(features, parts.names, meta=incoming)
             else:
                 result = await function(features, parts.names)
         except Exception as exc:
-            result = work.rescued(exc, _call(work, parts, features))
-        return finish(message.encoding, parts, features, result)
+            result = work.rescued(exc, _call(work, parts, features, incoming))
+        return finish(message.encoding, parts, features, incoming, result)
 
     return handle
 
@@ -75,9 +78,9 @@ def _opened(message: native.Message, node: str) -> tuple[Parts, Any]:
         raise
 
 
-def _call(work: Work, parts: Parts, features: Any) -> Call:
-    metas = (parts.meta,) if work.step.inherits else ()
-    return Call((features, parts.names), parts.meta, parts.kind, metas)
+def _call(work: Work, parts: Parts, features: Any, incoming: Meta) -> Call:
+    incoming = parts.meta if incoming is None else incoming
+    return Call((features, parts.names), incoming, parts.kind, work.step.inherited(incoming))
 
 
 def _finish(work: Work) -> Finish:
@@ -85,32 +88,31 @@ def _finish(work: Work) -> Finish:
 
 
 def _array_finish(work: Work) -> Finish:
-    keeps_names = work.step.method is Method.TRANSFORM_INPUT
-
-    def finish(encoding: int, parts: Parts, features: Any, result: Any) -> native.Message:
+    def finish(encoding: int, parts: Parts, features: Any, incoming: Meta, result: Any) -> native.Message:
         kind = parts.kind
-        if type(result) is numpy.ndarray and kind in ARRAYS and not parts.has_meta and result.dtype.kind in NUMBERS:
-            names = parts.names if keeps_names else default_names(result.shape[1] if result.ndim > 1 else None)
+        plain = type(result) is numpy.ndarray and kind in ARRAYS and not parts.has_meta and not incoming
+        if plain and result.dtype.kind in NUMBERS:
+            names = default_names(result.shape[1] if result.ndim > 1 else None)
             try:
                 return CODECS[encoding].build(kind, result, names, _META[encoding])
             except Exception:  # the long way fails too, and says at which node and with what value
-                return work.answered(_call(work, parts, features), result, NOTHING, encoding)
-        return work.answered(_call(work, parts, features), result, NOTHING, encoding)
+                return work.answered(_call(work, parts, features, incoming), result, NOTHING, encoding)
+        return work.answered(_call(work, parts, features, incoming), result, NOTHING, encoding)
 
     return finish
 
 
 def _route_finish(work: Work) -> Finish:
-    kept: dict[tuple[int, int], native.Message] = {}
+    kept: dict[tuple[int, str, int], native.Message] = {}
 
-    def finish(encoding: int, parts: Parts, features: Any, result: Any) -> native.Message:
-        if type(result) is not int:
-            return work.answered(_call(work, parts, features), result, NOTHING, encoding)
-        message = kept.get((encoding, result))
+    def finish(encoding: int, parts: Parts, features: Any, incoming: Meta, result: Any) -> native.Message:
+        if type(result) is not int or parts.has_meta or incoming:
+            return work.answered(_call(work, parts, features, incoming), result, NOTHING, encoding)
+        message = kept.get((encoding, parts.kind, result))
         if message is None:
-            message = work.answered(_call(work, parts, features), result, NOTHING, encoding)
+            message = work.answered(_call(work, parts, features, incoming), result, NOTHING, encoding)
             if -_ROUTES_KEPT < result < _ROUTES_KEPT:
-                kept[encoding, result] = message
+                kept[encoding, parts.kind, result] = message
         return message
 
     return finish

@@ -3,7 +3,7 @@
 Must not join them with what came in (see `executor.component.meta`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -59,13 +59,19 @@ class Extras:
         )
 
 
-def extras_of(component: Any, node: str, naming: str) -> Extras:
-    """What `component` adds; `naming` is the method, or the attribute, that names the columns; empty for none."""
-    plain = getattr(component, naming, None) if naming else None
-    fixed = None if plain is None or callable(plain) else convert.texts(plain)
-    found = [methods.find(component, name) if name else None for name in ("tags", "metrics", naming)]
+def extras_of(component: Any, node: str, naming: Sequence[str] = ()) -> Extras:
+    """What `component` adds; the first of `naming` that it has, method or attribute, names the columns."""
+    naming = [name for name in naming if _fixed(component, name) or methods.find(component, name)]
+    fixed = _fixed(component, naming[0]) if naming else None
+    found = [methods.find(component, name) for name in ("tags", "metrics", *naming[:1])]
+    found += [None] * (3 - len(found))
     asked = [None if each is None else _checked(each, node) for each in found]
     return Extras(node, asked[0], asked[1], asked[2], fixed)
+
+
+def _fixed(component: Any, name: str) -> tuple[str, ...] | None:
+    plain = getattr(component, name, None)
+    return None if plain is None or callable(plain) else convert.texts(plain)
 
 
 def _checked(method: UserMethod, node: str) -> UserMethod:

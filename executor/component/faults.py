@@ -81,9 +81,12 @@ def _status(exc: Exception, code: Any) -> dict[str, Any]:
 
 def says_not_implemented(exc: Exception) -> bool:
     """Whether `exc` is a method's way to say that it is not there: Python's exception for that, or Seldon's."""
-    return isinstance(exc, NotImplementedError) or any(
-        each.__name__ == "SeldonNotImplementedError" for each in type(exc).__mro__
-    )
+    return isinstance(exc, NotImplementedError) or is_seldons(exc)
+
+
+def is_seldons(exc: Exception) -> bool:
+    """Whether it is Seldon's exception that says so. Python's own may come from any depth of a method that is there."""
+    return any(each.__name__ == "SeldonNotImplementedError" for each in type(exc).__mro__)
 
 
 def missing(node: str, method: str) -> ComponentError:
@@ -98,9 +101,11 @@ def empty(node: str) -> RequestError:
     return RequestError(f"node {node!r}: the message has no data", reason=BAD_DATA, node=node)
 
 
-def unsendable(node: str, method: str, value: Any, why: str) -> ComponentError:
-    """For a result that no payload can hold."""
-    return ComponentError(f"node {node!r}: {method} answered {kind_of(value)}, {why}", node=node)
+def unsendable(node: str, method: str, value: Any, why: str, *, unknown: bool = False) -> ComponentError:
+    """For a result that no payload can hold. One of an `unknown` type is 400 over REST, as Seldon's wrapper has it."""
+    said = f"node {node!r}: {method} answered {kind_of(value)}, {why}"
+    logger.error("%s", said)
+    return ComponentError(said, http_status=400 if unknown else None, reason=BAD_DATA if unknown else None, node=node)
 
 
 def kind_of(value: Any) -> str:

@@ -8,17 +8,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from executor._native import message as native
-from executor.component import answer, describe, direct, methods, raw
+from executor.component import answer, describe, direct, handlers, methods, raw
 from executor.component.direct import Handler
 from executor.component.extras import extras_of
 from executor.component.methods import UserMethod
 from executor.component.steps import STEPS, Step
-from executor.component.work import Work
+from executor.component.work import Options, Work
 from executor.errors import ComponentError
 from executor.types import Encoding, Method, Mode
 
 HEALTHY = "healthy"
 ASSUMED_HEALTHY = "not implemented - assuming healthy"
+_TRUE = ("y", "yes", "t", "true", "on", "1")
 NO_IMAGE = "NOT_IMPLEMENTED"
 """What requestPath says where the node is known by its environment but its image is not."""
 
@@ -26,8 +27,9 @@ NO_IMAGE = "NOT_IMPLEMENTED"
 class Host:
     """One user object at the node `name`.
 
-    `handlers` has a handler for each call that the object can answer, each with the way to run it. `methods` are
-    the calls that the node will get: an object that lacks one is refused here, not at the first request. `image`
+    `handlers` has a handler for each call, with the way to run it; what the object has no method for is answered as
+    Seldon's wrapper does. `methods` are the calls that the node will get: an object that lacks one is refused here,
+    not at the first request. `image`
     goes into requestPath; without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID
     says that this process is that node.
     """
@@ -46,8 +48,11 @@ class Host:
         self._environ = environ
         self._image = image or ""
         self._path = self._own_path()
+        self._options = _options(environ)
+        self._worded = handlers.wording(component, name)
         self._loaded = False
         self.handlers: dict[Method, tuple[Mode, Handler]] = {}
+        self._has: list[Step] = []
         for step in STEPS:
             self._add(step)
         self._require(methods or ())
@@ -76,8 +81,8 @@ class Host:
         result = None if method is None else await describe.ask(method, self.name)
         if result is None:
             result = ASSUMED_HEALTHY if methods.inherits_base(self.component) else HEALTHY
-        added = await extras_of(self.component, self.name, "").collect_async()
-        return answer.health(result, added, encoding, self.name)
+        added = await extras_of(self.component, self.name).collect_async()
+        return answer.health(result, added, self._path, encoding, self.name)
 
     def _own_path(self) -> dict[str, str]:
         if self._image:
@@ -89,23 +94,31 @@ class Host:
 
     def _add(self, step: Step) -> None:
         main = methods.find(self.component, step.name)
-        whole = methods.find(self.component, f"{step.name}_raw")
-        if main is None and whole is None and step.stand_in is None:
-            return
+        whole = methods.whole(self.component, step.name)
         extras = extras_of(self.component, self.name, step.naming)
-        work = Work(self.name, step, main, whole, extras, self._path)
-        self.handlers[step.method] = _handler(work, [each for each in (whole, main) if each is not None])
+        work = Work(self.name, step, main, whole, extras, self._path, self._options, self._worded)
+        mains = list(whole.values()) if main is None else [*whole.values(), main]
+        if mains:
+            self._has.append(step)
+        self.handlers[step.method] = _handler(work, mains)
 
     def _require(self, wanted: Collection[Method]) -> None:
-        missing = [step.name for step in STEPS if step.method in wanted and step.method not in self.handlers]
+        missing = [step.name for step in STEPS if step.method in wanted and step.vital and step not in self._has]
         if missing:
-            has = [step.name for step in STEPS if methods.find(self.component, step.name) is not None]
+            has = [step.name for step in self._has]
             raise ComponentError(
                 f"node {self.name!r}: class {type(self.component).__name__} has no {' and no '.join(missing)};"
                 f" it has {', '.join(has) or 'none of the methods of a component'}",
                 reason="BAD_COMPONENT",
                 node=self.name,
             )
+
+
+def _options(environ: Mapping[str, str]) -> Options:
+    return Options(
+        tells_metrics=environ.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true").lower() in _TRUE,
+        passes_bytes=environ.get("PAYLOAD_PASSTHROUGH", "false").lower() in _TRUE,
+    )
 
 
 def _handler(work: Work, mains: list[UserMethod]) -> tuple[Mode, Handler]:

@@ -7,24 +7,77 @@ import inspect
 import itertools
 import sys
 from collections.abc import Mapping
-from importlib import util
+from importlib import import_module, util
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from executor.component import aliases
 from executor.errors import ComponentError
 
 _numbers = itertools.count(1)
 _neighbours: set[str] = set()
 """Modules that components imported from their own folders."""
+_fresh: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+"""The module that was last loaded for a class."""
+_made: dict[int, str] = {}
+"""The same for objects, by `id`, until they are forgotten."""
 _OURS = __name__.partition(".")[0]
 _lock = RLock()
 
 
-def component(target: str, parameters: Mapping[str, Any], base: Path | None = None) -> Any:
-    """An object of the class that `target` names, made with `parameters` as keyword arguments."""
-    return construct(load_class(target, base), parameters, target)
+def component(target: str, parameters: Mapping[str, Any], base: Path | None = None, *, imported: bool = False) -> Any:
+    """An object of the class that `target` names, made with `parameters` as keyword arguments.
+
+    With `imported`, its module is imported under its own name, as Seldon's wrapper does, and not anew each time.
+    """
+    cls = imported_class(target) if imported else load_class(target, base)
+    made = construct(cls, parameters, target)
+    name = _fresh.pop(cls, None)
+    if name is not None:
+        _made[id(made)] = name
+    return made
+
+
+def forget(made: Any) -> None:
+    """Drop the module that was loaded for `made`, which nobody uses any more."""
+    sys.modules.pop(_made.pop(id(made), ""), None)
+
+
+def target_of(interface: str) -> str:
+    """The target that Seldon's name of a class stands for: `Name` is the class Name of the module Name, `pkg.mod.Class`
+    that class of pkg.mod. A target stays as it is.
+    """
+    if ":" in interface or _is_path(interface):
+        return interface
+    module, _, name = interface.rpartition(".")
+    return f"{module or name}:{name}"
+
+
+def imported_class(target: str) -> type:
+    """The class that `target` names, of a module that is imported as any other."""
+    where, name = _parted(target)
+    if _is_path(where):
+        return load_class(target)
+    aliases.install()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        module = import_module(where)
+    except ImportError as exc:
+        raise _bad(f"component module {where}: {exc}") from exc
+    except Exception as exc:
+        raise _bad(f"component module {where}: {type(exc).__name__}: {exc}") from exc
+    return _class_in(module, name, where)
+
+
+def _parted(target: str) -> tuple[str, str]:
+    where, _, name = target.rpartition(":")
+    if not where or not name.isidentifier():
+        raise _bad(f"component {target!r}: say it as path.py:Class or package.module:Class")
+    return where, name
 
 
 def load_class(target: str, base: Path | None = None) -> type:
@@ -33,12 +86,13 @@ def load_class(target: str, base: Path | None = None) -> type:
     The module is loaded anew each time, under a name of its own, so that an old version and a new one can live side
     by side. So are the modules beside a file that it imports by their plain names.
     """
-    where, _, name = target.rpartition(":")
-    if not where or not name.isidentifier():
-        raise _bad(f"component {target!r}: say it as path.py:Class or package.module:Class")
+    where, name = _parted(target)
+    aliases.install()
     with _lock:
         module = _load_file(where, base) if _is_path(where) else _load_module(where)
-    return _class_in(module, name, where)
+    found = _class_in(module, name, where)
+    _fresh[found] = module.__name__
+    return found
 
 
 def construct(cls: type, parameters: Mapping[str, Any], target: str = "") -> Any:

@@ -65,7 +65,7 @@ def _metric(metric: Any, node: str, where: str) -> Meta:
         raise _bad(node, where, f"needs a `type`, one of {', '.join(METRIC_TYPES)}, not {kind!r}")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise _bad(node, where, f"needs a number as `value`, not {value!r}")
-    entry: Meta = {"key": key, "type": kind, "value": float(value)}
+    entry: Meta = {"key": key, "type": kind, "value": value if isinstance(value, int) else float(value)}
     tags = metric.get("tags")
     if tags:
         entry["tags"] = _metric_tags(tags, node, where)

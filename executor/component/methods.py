@@ -4,6 +4,7 @@ Must not call any of them. Everything here happens once, when a host is made, ne
 """
 
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from executor.component import mark
 from executor.errors import ComponentError
 from executor.graph import builtin
-from executor.types import Mode
+from executor.types import Encoding, Mode
+
+logger = logging.getLogger(__name__)
 
 BASE_CLASS = "SeldonComponent"
 """Seldon's optional base class. Its methods only say "not implemented", so one inherited from it counts as absent."""
@@ -47,6 +50,20 @@ def find(component: Any, name: str) -> UserMethod | None:
         return None
     takes, places = _arguments(function)
     return UserMethod(name, function, _mode(component, name, function), takes, places)
+
+
+def whole(component: Any, name: str) -> dict[int, UserMethod]:
+    """The methods that are given whole messages in place of the method `name`, by encoding: `*_raw`, or the deprecated
+    forms that go before it. Of those, `predict_rest` and `predict_grpc` are for one encoding each; of the others,
+    `*_rest` and else `*_grpc` is for both.
+    """
+    rest, grpc, raw = (find(component, f"{name}_{kind}") for kind in ("rest", "grpc", "raw"))
+    if name != "predict":
+        rest = grpc = rest or grpc
+    for each in {method.name for method in (rest, grpc) if method is not None}:
+        logger.warning("%s.%s is deprecated: write %s_raw", type(component).__name__, each, name)
+    chosen = {Encoding.SELDON_JSON: rest or raw, Encoding.SELDON_PROTO: grpc or raw}
+    return {int(encoding): method for encoding, method in chosen.items() if method is not None}
 
 
 def owner_of(component: Any, name: str) -> type:

@@ -39,8 +39,10 @@ def protobuf(name: str) -> Any:
     return import_module(f"google.protobuf.{name}")
 
 
-def opened(message: native.Message, method: Method, node: str) -> Any:
+def opened(message: native.Message, method: Method, node: str, as_bytes: bool = False) -> Any:
     """`message` as a raw method gets it. Feedback comes as a protobuf message whatever its encoding."""
+    if as_bytes and message.encoding == Encoding.SELDON_JSON:
+        return bytes(message)
     if message.encoding == Encoding.SELDON_JSON and method is not Method.SEND_FEEDBACK:
         return _loads(bytes(message), node)
     form = getattr(messages(), _FORMS.get(method, "SeldonMessage"))
@@ -67,8 +69,10 @@ def _parsed(content: Any, target: Any, node: str) -> Any:
         raise DecodeError(f"not a {target.DESCRIPTOR.full_name}: {exc}", node=node) from exc
 
 
-def closed(result: Any, encoding: int, node: str, method: str) -> native.Message:
+def closed(result: Any, encoding: int, node: str, method: str, as_bytes: bool = False) -> native.Message:
     """The answer of a raw method as a message: a dict or a SeldonMessage, whichever encoding is wanted."""
+    if as_bytes and encoding == Encoding.SELDON_JSON and isinstance(result, bytes):
+        return native.Message(result, encoding)
     try:
         return native.Message(_written(result, encoding, node), encoding)
     except Error as exc:

@@ -40,22 +40,30 @@ class Step:
     places: tuple[str, ...]
     named: str
     """The argument given by name if the method takes it; empty for none."""
-    naming: str
-    """What names the answer's columns; empty where the answer has none."""
+    naming: tuple[str, ...]
+    """What names the answer's columns: the first of these that the class has; empty where nothing does."""
     open: Callable[[Codec, native.Message, str], Call]
     stand_in: Callable[[Call], Any] | None
     """The result where the class has no such method; None where that is an error."""
     inherits: bool = True
-    """Whether the answer starts from the incoming meta."""
+    """Whether the answer starts from the incoming meta; else only the puid is kept."""
+    vital: bool = False
+    """Whether a node that gets these calls must have the method."""
+
+    def inherited(self, incoming: meta.Meta) -> tuple[meta.Meta, ...]:
+        """What the answer takes over of the meta that came in."""
+        return (incoming,) if self.inherits else _puid_of(incoming)
 
 
 def _open_message(codec: Codec, message: native.Message, node: str) -> Call:
     parts = codec.open(message)
-    return Call((convert.features_of(parts, node), parts.names), parts.meta, parts.kind, (parts.meta,))
+    incoming = parts.meta  # one dict: what user code changes in it stays changed in the answer
+    return Call((convert.features_of(parts, node), parts.names), incoming, parts.kind, (incoming,))
 
 
 def _open_route(codec: Codec, message: native.Message, node: str) -> Call:
-    return _open_message(codec, message, node)._replace(metas=())
+    call = _open_message(codec, message, node)
+    return call._replace(metas=_puid_of(call.named))
 
 
 def _open_list(codec: Codec, message: native.Message, node: str) -> Call:
@@ -71,7 +79,12 @@ def _open_feedback(codec: Codec, message: native.Message, node: str) -> Call:
     features = convert.features_or_nothing(request, node)
     truth = convert.features_or_nothing(feedback.truth, node)
     names = request.names if request is not None else []
-    return Call((features, names, feedback.reward, truth), _route_of(response, node), _kind(request), ())
+    metas = () if request is None else _puid_of(request.meta)
+    return Call((features, names, feedback.reward, truth), _route_of(response, node), _kind(request), metas)
+
+
+def _puid_of(incoming: meta.Meta) -> tuple[meta.Meta, ...]:
+    return ({"puid": incoming["puid"]},) if incoming.get("puid") else ()
 
 
 def _kind(parts: Parts | None) -> str:
@@ -95,18 +108,27 @@ def _nothing(call: Call) -> Any:
 
 
 _FEATURES = ("X", "names")
+_CLASSES = ("class_names",)
 STEPS: tuple[Step, ...] = (
-    Step(Method.PREDICT, "predict", _FEATURES, "meta", "class_names", _open_message, None),
-    Step(Method.TRANSFORM_INPUT, "transform_input", _FEATURES, "meta", "feature_names", _open_message, _identity),
-    Step(Method.TRANSFORM_OUTPUT, "transform_output", _FEATURES, "meta", "class_names", _open_message, _identity),
-    Step(Method.ROUTE, "route", _FEATURES, "meta", "", _open_route, None, inherits=False),
-    Step(Method.AGGREGATE, "aggregate", ("features_list", "names_list"), "", "class_names", _open_list, None),
+    Step(Method.PREDICT, "predict", _FEATURES, "meta", _CLASSES, _open_message, _nothing, vital=True),
+    Step(
+        Method.TRANSFORM_INPUT,
+        "transform_input",
+        _FEATURES,
+        "meta",
+        ("class_names", "feature_names"),
+        _open_message,
+        _identity,
+    ),
+    Step(Method.TRANSFORM_OUTPUT, "transform_output", _FEATURES, "meta", _CLASSES, _open_message, _identity),
+    Step(Method.ROUTE, "route", _FEATURES, "meta", _CLASSES, _open_route, None, inherits=False, vital=True),
+    Step(Method.AGGREGATE, "aggregate", ("features_list", "names_list"), "", _CLASSES, _open_list, None, vital=True),
     Step(
         Method.SEND_FEEDBACK,
         "send_feedback",
         ("features", "names", "reward", "truth"),
         "routing",
-        "class_names",
+        _CLASSES,
         _open_feedback,
         _nothing,
         inherits=False,
@@ -118,5 +140,6 @@ def route_of(result: Any, node: str) -> int:
     """`result` if it is a route: exactly an int."""
     if type(result) is not int:
         said = f"node {node!r}: Routing response must be int but got {faults.kind_of(result)}: {result!r}"
+        faults.logger.error("%s", said)
         raise ComponentError(said, status=Status.INVALID_ARGUMENT, reason=faults.BAD_DATA, node=node)
     return result

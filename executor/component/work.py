@@ -3,9 +3,9 @@
 Must not decide anything per request that is known when the component is hosted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from executor._native import message as native
 from executor.component import answer, faults, methods
@@ -17,6 +17,15 @@ from executor.component.steps import Call, Step
 from executor.errors import Error
 
 
+class Options(NamedTuple):
+    """What the environment says on how calls are made."""
+
+    tells_metrics: bool = True
+    """Whether the component's metrics go into its answers."""
+    passes_bytes: bool = False
+    """Whether raw methods get and give JSON bodies as bytes."""
+
+
 @dataclass(slots=True)
 class Work:
     """All that the call needs. `run` and `run_async` are handlers; `run` serves quick and blocking methods alike."""
@@ -25,18 +34,22 @@ class Work:
     step: Step
     main: UserMethod | None
     """None where the class has no such method and the step's stand-in does."""
-    raw: UserMethod | None
+    whole: Mapping[int, UserMethod]
+    """The method that is given whole messages, by their encoding; it goes before the plain one."""
     extras: Extras
     path: Mapping[str, str]
     """The component's own entry of requestPath."""
+    options: Options = field(default_factory=Options)
+    worded: Callable[[Exception, str], Error | None] | None = None
+    """The component's own way to word exceptions."""
     places: int = field(init=False, default=0)
     """How many arguments the method is given by position: a class may leave out the names."""
     named: bool = field(init=False, default=False)
     """Whether it is given the step's argument by name."""
 
     def __post_init__(self) -> None:
-        if self.raw is not None:
-            methods.check_call(self.raw, ("message",), (), self.node)
+        for each in self.whole.values():
+            methods.check_call(each, ("message",), (), self.node)
         if self.main is not None:
             wanted = len(self.step.places)
             self.places = wanted if self.main.places is None else min(wanted, self.main.places)
@@ -46,11 +59,12 @@ class Work:
 
     def run(self, message: native.Message, context: Any) -> native.Message:
         """Call the component."""
-        if self.raw is not None:
+        whole = self.whole.get(message.encoding)
+        if whole is not None:
             try:
-                return self._closed(self.raw.call(self._raw_argument(message)), message.encoding)
+                return self._closed(whole.call(self._raw_argument(message)), message.encoding, whole)
             except Exception as exc:
-                self._go_on(exc, self.raw)
+                self._go_on(exc, whole)
         call = self.opened(message)
         try:
             result = self._start(call)
@@ -60,11 +74,12 @@ class Work:
 
     async def run_async(self, message: native.Message, context: Any) -> native.Message:
         """Call the component, where it is `async def`."""
-        if self.raw is not None:
+        whole = self.whole.get(message.encoding)
+        if whole is not None:
             try:
-                return self._closed(await self.raw.call(self._raw_argument(message)), message.encoding)
+                return self._closed(await whole.call(self._raw_argument(message)), message.encoding, whole)
             except Exception as exc:
-                self._go_on(exc, self.raw)
+                self._go_on(exc, whole)
         call = self.opened(message)
         try:
             result = self._start(call) if self.main is None else await self._start(call)
@@ -82,12 +97,12 @@ class Work:
 
     def answered(self, call: Call, result: Any, added: Added, encoding: int) -> native.Message:
         """The answer that says `result`."""
-        return answer.build(self.step, call, result, added, self.path, encoding, self.node)
+        return answer.build(self.step, call, result, added, self.path, encoding, self.node, self.options.tells_metrics)
 
     def rescued(self, exc: Exception, call: Call) -> Any:
         """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
-        if not faults.says_not_implemented(exc):
-            raise faults.raised(exc, self.node, self.step.name) from exc
+        if not faults.is_seldons(exc):
+            raise self._fault(exc, self.step.name) from exc
         return self._stand_in(call)
 
     def _start(self, call: Call) -> Any:
@@ -103,12 +118,16 @@ class Work:
         return self.step.stand_in(call)
 
     def _raw_argument(self, message: native.Message) -> Any:
-        return raw_forms.opened(message, self.step.method, self.node)
+        return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
 
-    def _closed(self, result: Any, encoding: int) -> native.Message:
-        return raw_forms.closed(result, encoding, self.node, f"{self.step.name}_raw")
+    def _closed(self, result: Any, encoding: int, whole: UserMethod) -> native.Message:
+        return raw_forms.closed(result, encoding, self.node, whole.name, self.options.passes_bytes)
 
-    def _go_on(self, exc: Exception, raw: UserMethod) -> None:
+    def _go_on(self, exc: Exception, whole: UserMethod) -> None:
         """A raw method that says it is not implemented leaves the call to the plain one; anything else is an error."""
         if not faults.says_not_implemented(exc):
-            raise faults.raised(exc, self.node, raw.name) from exc
+            raise self._fault(exc, whole.name) from exc
+
+    def _fault(self, exc: Exception, method: str) -> Error:
+        own = None if self.worded is None else self.worded(exc, method)
+        return own or faults.raised(exc, self.node, method)

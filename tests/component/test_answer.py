@@ -26,7 +26,7 @@ def built(result: Any, method: Method = Method.PREDICT, added: Added = NOTHING, 
     ("method", "names"),
     [
         (Method.PREDICT, ["t:0", "t:1"]),
-        (Method.TRANSFORM_INPUT, ["a", "b"]),
+        (Method.TRANSFORM_INPUT, ["t:0", "t:1"]),
         (Method.TRANSFORM_OUTPUT, ["t:0", "t:1"]),
         (Method.AGGREGATE, ["t:0", "t:1"]),
     ],
@@ -100,5 +100,5 @@ def test_nan_in_an_ndarray_cannot_be_written_as_json() -> None:
 
 @pytest.mark.parametrize("encoding", BOTH)
 def test_health(encoding: int) -> None:
-    said = content(answer.health("fine", Added({"t": 1}, [], None), encoding, "n"))
-    assert said == {"strData": "fine", "meta": {"tags": {"t": 1}}}
+    said = content(answer.health("fine", Added({"t": 1}, [], None), {"n": "i:1"}, encoding, "n"))
+    assert said == {"strData": "fine", "meta": {"tags": {"t": 1}, "requestPath": {"n": "i:1"}}}

@@ -61,7 +61,7 @@ def general(component: Any, method: Method) -> Host:
     """A host whose handler for `method` goes the general way."""
     host = Host(component, "n", environ={})
     step = next(step for step in STEPS if step.method is method)
-    work = Work("n", step, find(component, step.name), None, extras_of(component, "n", step.naming), {})
+    work = Work("n", step, find(component, step.name), {}, extras_of(component, "n", step.naming), {})
     mode = host.handlers[method][0]
     host.handlers[method] = mode, work.run_async if mode is Mode.ASYNC else work.run
     return host
@@ -119,13 +119,13 @@ def test_what_has_no_short_way() -> None:
         def predict(self, X: Any) -> Any:
             return X
 
-    def short(component: Any, path: dict[str, str], raw: Any = None) -> bool:
+    def short(component: Any, path: dict[str, str], raw: dict[int, Any] | None = None) -> bool:
         step = STEPS[0]
-        work = Work("n", step, find(component, "predict"), raw, extras_of(component, "n", step.naming), path)
+        work = Work("n", step, find(component, "predict"), raw or {}, extras_of(component, "n", step.naming), path)
         return direct.method_of(work) is not None
 
     assert short(Fixed(0), {})
     assert not short(Fixed(0), {"n": "image:1"})
-    assert not short(Fixed(0), {}, find(Narrow(), "predict"))
+    assert not short(Fixed(0), {}, {0: find(Narrow(), "predict")})
     assert not short(Tagged(0), {})
     assert not short(Narrow(), {})

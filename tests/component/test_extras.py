@@ -1,6 +1,7 @@
 """Tags, metrics and names are asked for after the call, and checked."""
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,14 @@ from executor.component.extras import NOTHING, Added, Extras, extras_of
 from executor.errors import ComponentError
 
 
-def extras(naming: str = "class_names", **members: Any) -> Extras:
+def extras(naming: Sequence[str] = ("class_names",), **members: Any) -> Extras:
     return extras_of(SimpleNamespace(**members), "n", naming)
 
 
 def test_nothing_to_ask() -> None:
     assert not extras()
     assert extras().collect() == NOTHING
-    assert not extras("", class_names=lambda: ["a"])
+    assert not extras((), class_names=lambda: ["a"])
 
 
 def test_all_are_asked() -> None:
@@ -30,7 +31,7 @@ def test_all_are_asked() -> None:
 
 def test_names_may_be_a_plain_attribute() -> None:
     assert extras(class_names=["x", 2]).collect() == Added({}, [], ("x", "2"))
-    assert extras("feature_names", feature_names=("f",)).collect().names == ("f",)
+    assert extras(("class_names", "feature_names"), feature_names=("f",)).collect().names == ("f",)
     assert extras(class_names=["x"])
 
 

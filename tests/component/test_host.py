@@ -10,8 +10,9 @@ from support.components import BOTH, ask, call, content, request
 
 from executor.component import quick
 from executor.component.host import ASSUMED_HEALTHY, HEALTHY, Host
+from executor.component.seldon_core.user_model import SeldonNotImplementedError
 from executor.errors import ComponentError
-from executor.types import Method, Mode
+from executor.types import Encoding, Method, Mode
 
 TWO_ROWS = {"data": {"names": ["a", "b"], "ndarray": [[1.0, 2.0], [3.0, 4.0]]}}
 
@@ -81,9 +82,9 @@ def test_a_full_class_answers_a_prediction(encoding: int) -> None:
 @pytest.mark.parametrize(
     ("method", "data"),
     [
-        (Method.TRANSFORM_INPUT, {"names": ["f", "g"], "ndarray": [[2, 3], [4, 5]]}),
+        (Method.TRANSFORM_INPUT, {"names": ["x", "y"], "ndarray": [[2, 3], [4, 5]]}),
         (Method.TRANSFORM_OUTPUT, {"names": ["x", "y"], "ndarray": [[0, 1], [2, 3]]}),
-        (Method.ROUTE, {"ndarray": [[1]]}),
+        (Method.ROUTE, {"names": ["x", "y"], "ndarray": [[1]]}),
     ],
 )
 def test_a_full_class_answers_the_other_calls(encoding: int, method: Method, data: Any) -> None:
@@ -145,14 +146,17 @@ def test_a_missing_transform_is_the_identity(encoding: int, method: Method) -> N
     assert said["meta"]["tags"] == {"was": "here"}
 
 
-def test_only_calls_that_can_be_answered_have_handlers() -> None:
+def test_every_call_has_a_handler_and_what_a_node_needs_must_be_there() -> None:
     class Model:
         def predict(self, X: Any, names: Any) -> Any:
             return X
 
-    everything = {Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT, Method.SEND_FEEDBACK}
-    assert set(Host(SimpleNamespace(), "n", environ={}).handlers) == everything
-    assert set(Host(Model(), "n", environ={}).handlers) == {Method.PREDICT, *everything}
+    for each in (SimpleNamespace(), Model()):
+        assert set(Host(each, "n", environ={}).handlers) == set(Method)
+    for method in (Method.ROUTE, Method.AGGREGATE):
+        with pytest.raises(ComponentError, match="is not implemented") as caught:
+            ask(Model(), [TWO_ROWS] if method is Method.AGGREGATE else TWO_ROWS, method)
+        assert (caught.value.http_status, caught.value.reason) == (400, "MICROSERVICE_BAD_DATA")
     with pytest.raises(ComponentError, match="node 'n': class Model has no route and no aggregate; it has predict"):
         Host(Model(), "n", methods=[Method.PREDICT, Method.ROUTE, Method.AGGREGATE], environ={})
 
@@ -183,7 +187,8 @@ def test_what_is_inherited_from_seldons_base_class_counts_as_absent() -> None:
 
     host = Host(Derived(), "n", environ={})
     assert Method.PREDICT in host.handlers
-    assert Method.ROUTE not in host.handlers
+    with pytest.raises(ComponentError, match="route is not implemented"):
+        ask(host, TWO_ROWS, Method.ROUTE)
     assert ask(host, TWO_ROWS)["meta"] == {}
 
 
@@ -191,18 +196,23 @@ def test_what_is_inherited_from_seldons_base_class_counts_as_absent() -> None:
 def test_methods_that_say_not_implemented_have_their_stand_in(encoding: int) -> None:
     class Shy:
         def predict(self, X: Any, names: Any) -> Any:
-            raise NotImplementedError
+            raise SeldonNotImplementedError("no")
 
         def transform_input(self, X: Any, names: Any) -> Any:
-            raise NotImplementedError
+            raise SeldonNotImplementedError("no")
+
+        def transform_output(self, X: Any, names: Any) -> Any:
+            raise NotImplementedError("deep inside")
 
         def tags(self) -> Any:
             raise NotImplementedError
 
-    assert ask(Shy(), TWO_ROWS, Method.TRANSFORM_INPUT, encoding)["data"] == TWO_ROWS["data"]
-    with pytest.raises(ComponentError, match="predict is not implemented") as caught:
-        ask(Shy(), TWO_ROWS, Method.PREDICT, encoding)
-    assert (caught.value.http_status, caught.value.reason) == (400, "MICROSERVICE_BAD_DATA")
+    said = ask(Shy(), TWO_ROWS, Method.TRANSFORM_INPUT, encoding)["data"]
+    assert said["ndarray"] == TWO_ROWS["data"]["ndarray"]
+    assert ask(Shy(), TWO_ROWS, Method.PREDICT, encoding)["data"]["ndarray"] == []
+    with pytest.raises(ComponentError, match="transform_output raised NotImplementedError: deep inside") as caught:
+        ask(Shy(), TWO_ROWS, Method.TRANSFORM_OUTPUT, encoding)
+    assert caught.value.http_status == 500
 
 
 def test_modes_follow_the_methods() -> None:
@@ -327,3 +337,40 @@ def test_handlers_can_be_called_again_with_the_same_message() -> None:
         for _ in range(2):
             assert content(call(host, message))["data"]["tensor"]["values"] == [10, 20]
         assert bytes(message) == before
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_the_environment_may_keep_metrics_out_of_answers(encoding: int) -> None:
+    class Model:
+        def predict(self, X: Any, names: Any) -> Any:
+            metric = {"key": "late", "type": "GAUGE", "value": 1}
+            return SimpleNamespace(data=X, tags={"t": 1}, metrics=[metric])
+
+        def metrics(self) -> Any:
+            return [{"key": "k", "type": "COUNTER", "value": 1}]
+
+    told = ask(Model(), TWO_ROWS, encoding=encoding)["meta"]
+    assert [each["key"] for each in told["metrics"]] == ["k", "late"]
+    environ = {"INCLUDE_METRICS_IN_CLIENT_RESPONSE": "False"}
+    assert ask(Model(), TWO_ROWS, encoding=encoding, environ=environ)["meta"] == {"tags": {"t": 1}}
+
+
+def test_the_environment_may_pass_json_bodies_to_raw_methods_as_bytes() -> None:
+    class Raw:
+        def predict_raw(self, message: Any) -> Any:
+            return message.upper() if isinstance(message, bytes) else message
+
+    host = Host(Raw(), "n", environ={"PAYLOAD_PASSTHROUGH": "true"})
+    assert bytes(call(host, request({"strdata": "x"}))) == b'{"STRDATA": "X"}'
+    assert ask(host, {"strData": "x"}, encoding=Encoding.SELDON_PROTO) == {"strData": "x"}
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_what_is_changed_in_meta_is_answered(encoding: int) -> None:
+    class Model:
+        def predict(self, X: Any, names: Any, meta: Any) -> Any:
+            meta["tags"] = {"changed": 1}
+            return X
+
+    for asked in (TWO_ROWS, {**TWO_ROWS, "meta": {"puid": "p", "tags": {"in": 1}}}):
+        assert ask(Model(), asked, encoding=encoding)["meta"]["tags"] == {"changed": 1}

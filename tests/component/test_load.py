@@ -136,3 +136,43 @@ def test_a_constructor_that_raises_is_named() -> None:
 
     with pytest.raises(ComponentError, match="Sour: its constructor raised OSError: no disk"):
         load.construct(Sour, {})
+
+
+def test_a_module_is_dropped_when_its_object_is_forgotten(folder: Path) -> None:
+    old = load.component(f"{folder}/model.py:Model", {"rate": 0.5})
+    new = load.component(f"{folder}/model.py:Model", {"rate": 0.5})
+    name = type(old).__module__
+    load.forget(old)
+    load.forget(old)
+    assert name not in sys.modules
+    assert type(new).__module__ in sys.modules
+    assert old.rate == 0.5
+    load.forget(object())  # nothing was loaded for it
+
+
+@pytest.mark.parametrize(
+    ("said", "target"),
+    [
+        ("MyModel", "MyModel:MyModel"),
+        ("pkg.mod.Class", "pkg.mod:Class"),
+        ("pkg.mod:Class", "pkg.mod:Class"),
+        ("some/path.py:Class", "some/path.py:Class"),
+    ],
+)
+def test_seldons_names_of_classes(said: str, target: str) -> None:
+    assert load.target_of(said) == target
+
+
+def test_an_imported_class_keeps_its_module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (folder / "Imported.py").write_text("class Imported:\n    pass\n")
+    (folder / "Broken.py").write_text("1 / 0\n")
+    first = load.component(load.target_of("Imported"), {}, imported=True)
+    assert type(first).__module__ == "Imported"
+    assert type(load.component("Imported:Imported", {}, imported=True)) is type(first)
+    assert load.imported_class(f"{folder}/model.py:Model").__name__ == "Model"
+    for target, words in (("Gone:Gone", "No module named 'Gone'"), ("Broken:Broken", "ZeroDivisionError")):
+        with pytest.raises(ComponentError, match=words):
+            load.imported_class(target)
+    del sys.modules["Imported"]

@@ -1,6 +1,7 @@
 """What is known of a user's methods is found once: presence, mode, arguments."""
 
 import functools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from executor.component.mark import quick
 from executor.component.methods import UserMethod
 from executor.errors import ComponentError
 from executor.graph.builtin import AverageCombiner
-from executor.types import Mode
+from executor.types import Encoding, Mode
 
 
 class SeldonComponent:
@@ -91,3 +92,19 @@ def test_what_runs_together_must_run_alike() -> None:
         methods.joint_mode([waiting, blocking], [], "n")
     with pytest.raises(ComponentError, match="aggregate is `async def` but route is not"):
         methods.joint_mode([blocking], [waiting], "n")
+
+
+def test_methods_that_are_given_whole_messages(caplog: pytest.LogCaptureFixture) -> None:
+    def named(**found: str) -> dict[int, str]:
+        made = SimpleNamespace(**{name: (lambda message: message) for name in found.values()})
+        return {encoding: method.name for encoding, method in methods.whole(made, "predict").items()}
+
+    proto, text = int(Encoding.SELDON_PROTO), int(Encoding.SELDON_JSON)
+    assert named() == {}
+    assert named(a="predict_raw") == {proto: "predict_raw", text: "predict_raw"}
+    assert not caplog.records
+    assert named(a="predict_raw", b="predict_rest") == {proto: "predict_raw", text: "predict_rest"}
+    assert named(a="predict_grpc") == {proto: "predict_grpc"}
+    other = SimpleNamespace(route_rest=print, route_grpc=print, route_raw=print)
+    assert {each.name for each in methods.whole(other, "route").values()} == {"route_rest"}
+    assert "SimpleNamespace.route_rest is deprecated: write route_raw" in caplog.text

@@ -33,7 +33,7 @@ def test_a_message_gives_features_names_and_meta(encoding: int, method: Method) 
     assert call.places[0].tolist() == [[1]]
     assert list(call.places[1]) == ["a"]
     assert (call.named, call.asked) == ({"puid": "p"}, "ndarray")
-    assert call.metas == (() if method is Method.ROUTE else ({"puid": "p"},))
+    assert call.metas == ({"puid": "p"},)
 
 
 @pytest.mark.parametrize("encoding", BOTH)
@@ -50,7 +50,7 @@ def test_a_list_gives_lists(encoding: int) -> None:
 def test_feedback_gives_the_route_that_was_taken(encoding: int) -> None:
     response = {"meta": {"routing": {"n": 2, "m": 1}}}
     call = opened(Method.SEND_FEEDBACK, {"request": MESSAGE, "response": response, "reward": 1.0}, encoding)
-    assert (call.named, call.asked, call.metas) == (2, "ndarray", ())
+    assert (call.named, call.asked, call.metas) == (2, "ndarray", ({"puid": "p"},))
     assert call.places[2] == 1.0
     assert call.places[3].shape == (0,)
     assert opened(Method.SEND_FEEDBACK, {"response": {}}, encoding).named is None
@@ -58,16 +58,16 @@ def test_feedback_gives_the_route_that_was_taken(encoding: int) -> None:
 
 def test_stand_ins() -> None:
     call = Call(("features", []), None, "", ())
-    assert step(Method.PREDICT).stand_in is None
     assert step(Method.ROUTE).stand_in is None
     assert step(Method.AGGREGATE).stand_in is None
     for method in (Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT):
         stand_in = step(method).stand_in
         assert stand_in is not None
         assert stand_in(call) == "features"
-    nothing = step(Method.SEND_FEEDBACK).stand_in
-    assert nothing is not None
-    assert nothing(call).tolist() == []
+    for method in (Method.SEND_FEEDBACK, Method.PREDICT):
+        nothing = step(method).stand_in
+        assert nothing is not None
+        assert nothing(call).tolist() == []
 
 
 def test_a_route() -> None:

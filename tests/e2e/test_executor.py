@@ -377,7 +377,7 @@ def test_a_graph_of_the_environment_is_not_reloaded(start: Start) -> None:
     with pair("m") as m:
         container = start(m).ready()
         container.program.signal(signal.SIGHUP)
-        container.program.wait_for(lambda: "not reloaded: the graph does not come from a file" in container.program.err)
+        container.program.wait_for(lambda: "not reloaded: nothing here comes from a file" in container.program.err)
         assert container.rest.predict(X).said == {"strData": "rest-m.predict(x)"}
 
 

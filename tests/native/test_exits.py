@@ -191,3 +191,29 @@ async def test_context_without_deadline_or_headers() -> None:
     await bench.run(seldon.build("strData", "x"))
     assert seen == [None, None, "puid-1", "m", Method.PREDICT]
     bench.close()
+
+
+async def test_a_job_that_no_thread_has_taken_gives_its_slot_back_when_its_caller_leaves() -> None:
+    release = threading.Event()
+    ran: list[str] = []
+
+    def hold(message: native.Message, context: exits.Context) -> native.Message:
+        ran.append(text(message))
+        release.wait(10)
+        return message
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, hold)})
+    requests = [bench.submit(seldon.build("strData", str(index))) for index in range(8)]
+    await until(lambda: len(ran) == 4)
+    await asyncio.sleep(0.01)
+    assert bench.endpoints["m"].running == 8
+    for index, left in ((5, 7), (4, 6), (7, 5)):  # from the middle, the front and the end of the queue
+        requests[index].cancel()
+        assert bench.endpoints["m"].running == left
+    last = bench.submit(seldon.build("strData", "8"))
+    release.set()
+    for request in (*requests[:4], requests[6], last):
+        await request.future
+    await until(lambda: bench.endpoints["m"].running == 0)
+    assert sorted(ran) == ["0", "1", "2", "3", "6", "8"]
+    bench.close()

@@ -189,3 +189,8 @@ def test_values_of_numpy_become_plain() -> None:
     assert seldon_json_build.plain(numpy.float32(0.5)) == 0.5
     with pytest.raises(TypeError, match="object has no JSON form"):
         seldon_json_build.plain(object())
+
+
+def test_names_are_left_out_only_where_none_are_given() -> None:
+    assert bytes(seldon_json_build.build("ndarray", [1], ())) == b'{"data":{"names":[],"ndarray":[1]}}'
+    assert bytes(seldon_json_build.build("ndarray", [1])) == b'{"data":{"ndarray":[1]}}'

@@ -1,0 +1,5 @@
+"""Owns the stand-ins for the modules of the `seldon_core` package that user classes import, where it is not installed.
+
+Must not be imported for any other reason, nor loaded before user code asks for it. What is here is what classes use:
+base class, answers, exceptions, metrics, messages and the helpers for them; servers, clients and tools are not.
+"""
