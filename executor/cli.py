@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors, parameters, tls_options
+from executor import __version__, errors, limits, parameters, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
@@ -187,7 +187,7 @@ def run_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) -> 
         document=parsed.document,
         predictor=parsed.predictor,
         listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
-        limits=_limits(parsed),
+        limits=_limits(parsed, parsed.workers * (1 + len(set(parsed.isolate)))),
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),
@@ -219,8 +219,9 @@ def node_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) ->
     )
 
 
-def _limits(parsed: argparse.Namespace) -> ServeLimits:
-    return ServeLimits(max_message_bytes=parsed.max_message_bytes) if parsed.max_message_bytes else ServeLimits()
+def _limits(parsed: argparse.Namespace, processes: int = 1) -> ServeLimits:
+    largest = parsed.max_message_bytes or ServeLimits().max_message_bytes
+    return ServeLimits(max_message_bytes=largest, memory_budget_bytes=limits.serving(parsed, processes))
 
 
 def _port_from(environment: Mapping[str, str], name: str, given: int | None, default: int) -> int:
@@ -323,6 +324,7 @@ def _add_serving(parser: argparse.ArgumentParser, default_timeout_s: float | Non
                         help=f"largest request or answer (default {ServeLimits().max_message_bytes})")  # fmt: skip
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads for blocking components")
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(default info)")
+    limits.add_serving(parser)
     tls_options.add_serving(parser)
 
 

@@ -22,6 +22,7 @@ from executor.graph import plan as plans
 from executor.graph.builtin import BUILTINS
 from executor.graph.spec import Transport
 from executor.inference import Node
+from executor.limits import budget
 from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
@@ -240,7 +241,7 @@ def _node_command(
     command = [
         sys.executable, *safe, "-m", "executor", "node", target, "--type", str(node.type), "--name", node.name,
         "--uds", path, "--parameters", json.dumps(node.arguments), "--log-level", "warning",
-        "--max-message-bytes", str(limits.max_message_bytes),
+        "--max-message-bytes", str(limits.max_message_bytes), "--memory-budget", str(budget(limits).hard),
     ]  # fmt: skip
     return command if settings.threads is None else [*command, "--threads", str(settings.threads)]
 
