@@ -442,7 +442,8 @@ cdef class Channel(Endpoint):
         self.channel.limits.max_streams = 0
         self.channel.limits.max_header_bytes = max_header
         self.channel.limits.max_message = max_message
-        self.channel.limits.stream_window = 4 << 20
+        self.channel.limits.budget = reactor.raw.budget
+        self.channel.limits.stream_window = 1 << 20
         self.channel.limits.connection_window = 16 << 20
         self.channel.changed.run = tell_change
         self.channel.changed.owner = <void *>self

@@ -1,7 +1,7 @@
 """Owns gRPC's framing of messages: five bytes (compressed flag, length) and the message, in both directions.
 
-Must not know HTTP/2, nor what a message holds. A declared length is checked before memory is taken for it, and
-memory is committed as bytes come.
+Must not know HTTP/2, nor what a message holds. A declared length is checked, and charged to the budget, before memory
+is taken for it, and memory is committed as bytes come.
 """
 
 from libc.stdint cimport uint32_t
@@ -9,7 +9,8 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from executor._native.buffer cimport buffer_new, buffer_t, buffer_unref
+from executor._native.budget cimport budget_enter, budget_give, budget_lane, budget_read, budget_take
+from executor._native.buffer cimport buffer_charge, buffer_new, buffer_room, buffer_t, buffer_unref
 from executor._native.message cimport message_ref, message_t, message_unref, span_t
 from executor._native.output cimport output_add, output_copy, output_t
 from executor._native.types cimport STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED
@@ -28,21 +29,56 @@ cdef inline size_t declared(const reader_t *reader) noexcept nogil:
         | <size_t>reader.prefix[3] << 8 | <size_t>reader.prefix[4])
 
 
+# Memory for the message, which is charged for `room` already.
+cdef int make(reader_t *reader, size_t room) noexcept nogil:
+    reader.body = buffer_new(smaller(reader.body_size, FIRST_COMMIT))
+    if reader.budget == NULL:
+        return READER_NO_MEMORY if reader.body == NULL else READER_MORE
+    if reader.body == NULL:
+        budget_give(reader.budget, room)
+        return READER_NO_MEMORY
+    buffer_charge(reader.body, reader.budget, room)
+    return READER_MORE
+
+
 cdef int begin(reader_t *reader, size_t limit) noexcept nogil:
+    cdef size_t room
     if reader.prefix[0] > 1 or declared(reader) > limit:
         return READER_REFUSED
     reader.body_size = declared(reader)
-    reader.body = buffer_new(smaller(reader.body_size, FIRST_COMMIT))
-    return READER_NO_MEMORY if reader.body == NULL else READER_MORE
+    if reader.budget == NULL:
+        return make(reader, 0)
+    room = buffer_room(reader.body_size)
+    if reader.waits:
+        if budget_enter(reader.budget, room):
+            return make(reader, room)
+        if room <= budget_lane(reader.budget, room).limit:
+            return READER_WAITS
+    elif budget_take(reader.budget, room, reader.budget.hard):
+        return make(reader, room)
+    reader.starved = True
+    return READER_REFUSED
+
+
+cdef size_t reader_needs(const reader_t *reader) noexcept nogil:
+    return buffer_room(reader.body_size)
+
+
+cdef int reader_grant(reader_t *reader) noexcept nogil:
+    cdef int result = make(reader, reader_needs(reader))
+    return READER_MESSAGE if result == READER_MORE and reader.body_size == 0 else result
 
 
 cdef int grow(reader_t *reader) noexcept nogil:
+    cdef buffer_t *smaller_one = reader.body
     cdef buffer_t *larger = buffer_new(reader.body_size)
     if larger == NULL:
         return READER_NO_MEMORY
-    memcpy(larger.data, reader.body.data, reader.body.size)
-    larger.size = reader.body.size
-    buffer_unref(reader.body)
+    memcpy(larger.data, smaller_one.data, smaller_one.size)
+    larger.size = smaller_one.size
+    buffer_charge(larger, smaller_one.budget, smaller_one.charge)
+    smaller_one.budget = NULL    # the charge has moved
+    buffer_unref(smaller_one)
     reader.body = larger
     return READER_MORE
 
@@ -93,10 +129,22 @@ cdef buffer_t *reader_message(reader_t *reader, bint *compressed) noexcept nogil
     return body
 
 
+cdef size_t reader_came(const reader_t *reader) noexcept nogil:
+    return reader.prefix_size + (reader.body.size if reader.body != NULL else 0)
+
+
 cdef int reader_explain(const reader_t *reader, size_t limit, char *text, size_t room) noexcept nogil:
     if reader.prefix[0] > 1:
         snprintf(text, room, b"compressed flag %d before a message: allowed are 0 and 1", <int>reader.prefix[0])
         return STATUS_INTERNAL
+    if reader.starved and reader.waits:
+        snprintf(text, room, b"message of %zu bytes is larger than the %zu bytes of memory that requests may take",
+                 declared(reader), reader.budget.soft)
+        return STATUS_RESOURCE_EXHAUSTED
+    if reader.starved:
+        snprintf(text, room, b"no memory for a message of %zu bytes: %ld of the %zu bytes for messages are in use",
+                 declared(reader), budget_read(&reader.budget.used), reader.budget.hard)
+        return STATUS_RESOURCE_EXHAUSTED
     snprintf(text, room, b"message of %zu bytes is larger than the limit of %zu bytes", declared(reader), limit)
     return STATUS_RESOURCE_EXHAUSTED
 

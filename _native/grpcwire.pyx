@@ -9,7 +9,10 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, strlen
 
-from executor._native.buffer cimport buffer_copy, buffer_new, buffer_unref, memory_lend
+from executor._native.budget cimport budget_give, budget_read, budget_t, budget_take
+from executor._native.buffer cimport (
+    buffer_charge, buffer_copy, buffer_new, buffer_room, buffer_t, buffer_unref, memory_lend,
+)
 from executor._native.endpoint cimport error_add_details, error_new
 from executor._native.http2 cimport headers_get
 from executor._native.types cimport (
@@ -323,6 +326,29 @@ cdef buffer_t *inflate(
     return inflate_with(body, window, limit, failure)
 
 
+# Charged to what the compressed message was charged to. It cannot wait, so it may go on to the hard limit.
+cdef buffer_t *charged_copy(const buffer_t *like, bytes plain, failure_t *failure):
+    cdef budget_t *budget = like.budget
+    cdef size_t room = buffer_room(len(plain))
+    cdef char[120] text
+    cdef buffer_t *buffer
+    if budget != NULL and not budget_take(budget, room, budget.hard):
+        snprintf(
+            text, sizeof(text), b"no memory for a message of %zu bytes once inflated: %ld of the %zu bytes for "
+            b"messages are in use", <size_t>len(plain), budget_read(&budget.used), budget.hard,
+        )
+        fail(failure, STATUS_RESOURCE_EXHAUSTED, -1, text)
+        return NULL
+    buffer = buffer_copy(<const char *>plain, len(plain))
+    if budget == NULL:
+        return buffer
+    if buffer == NULL:
+        budget_give(budget, room)
+    else:
+        buffer_charge(buffer, budget, room)
+    return buffer
+
+
 # Compressed messages are rare in this field (tensors do not shrink), so the standard library's zlib does it.
 cdef buffer_t *inflate_with(buffer_t *body, int window, size_t limit, failure_t *failure) noexcept with gil:
     cdef buffer_t *buffer = NULL
@@ -338,7 +364,7 @@ cdef buffer_t *inflate_with(buffer_t *body, int window, size_t limit, failure_t 
         elif worker.unused_data:
             fail(failure, STATUS_INTERNAL, -1, b"compressed message is followed by more bytes")
         else:
-            buffer = buffer_copy(<const char *><bytes>plain, len(plain))
+            buffer = charged_copy(body, plain, failure)
     except zlib.error:
         fail(failure, STATUS_INTERNAL, -1, b"compressed message cannot be inflated")
     except MemoryError:

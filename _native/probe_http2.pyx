@@ -12,13 +12,15 @@ from libc.stdint cimport int32_t, uint32_t
 from libc.stdlib cimport free, malloc
 from posix.uio cimport iovec
 
+from executor._native.budget cimport Budget
 from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.headers cimport headers_t
 from executor._native.http2 cimport (
-    limits_t, nv_t, session_feed, session_free, session_goaway, session_is_done, session_new, session_ops_t,
-    session_pieces, session_ping, session_pump, session_request, session_room, session_t, session_terminate,
-    session_wants_write, session_wrote, stream_end, stream_headers, stream_queued, stream_reset, stream_send,
-    stream_t,
+    limits_t, nv_t, session_admit, session_feed, session_free, session_goaway, session_is_done, session_new,
+    session_ops_t, session_pieces, session_ping, session_pump, session_request, session_room, session_t,
+    session_terminate,
+    session_unread, session_wants_write, session_wrote, stream_end, stream_headers, stream_queued, stream_reset,
+    stream_send, stream_t, stream_waits,
 )
 from executor._native.message cimport Message
 
@@ -137,10 +139,12 @@ cdef class Session:
     cdef session_t *raw
     cdef list events
     cdef dict streams
+    cdef Budget budget
 
     def __cinit__(
         self, bint server=False, *, uint32_t max_streams=100, uint32_t max_header_bytes=16384,
         size_t max_message=4 << 20, uint32_t stream_window=65535, uint32_t connection_window=65535,
+        Budget budget=None,
     ):
         cdef limits_t limits
         limits.max_streams = max_streams
@@ -148,6 +152,8 @@ cdef class Session:
         limits.max_message = max_message
         limits.stream_window = stream_window
         limits.connection_window = connection_window
+        limits.budget = NULL if budget is None else budget.raw
+        self.budget = budget
         self.events = []
         self.streams = {}
         self.raw = session_new(server, &OPS, &limits, <void *>self)
@@ -172,6 +178,12 @@ cdef class Session:
         cdef const unsigned char[::1] view = data
         self.live()
         session_feed(self.raw, &view[0] if len(view) else NULL, len(view))
+        return self.take_events()
+
+    def admit(self):
+        """Lets streams go on that wait for the budget and find room; returns the events since the last call."""
+        while self.budget is not None and session_admit(self.budget.raw) != NULL:
+            pass
         return self.take_events()
 
     def take_events(self):
@@ -259,6 +271,20 @@ cdef class Session:
             session_free(self.raw)
             self.raw = NULL
         return self.take_events()
+
+    def waits(self, int32_t stream):
+        """Whether the stream's message waits for the budget."""
+        return bool(stream_waits(self.stream(stream)))
+
+    @property
+    def unread(self):
+        """Bytes that wait for the peer."""
+        return session_unread(self.live())
+
+    @property
+    def held(self):
+        """Bytes that came for streams that wait."""
+        return self.live().held
 
     @property
     def room(self):

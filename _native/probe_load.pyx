@@ -502,7 +502,7 @@ cdef class Load:
         link.load = &self.raw
         link.fd = fd
         if self.raw.protocol == GRPC:
-            limits = limits_t(0, 64 << 10, 1 << 30, 16 << 20, 64 << 20)
+            limits = limits_t(0, 64 << 10, 1 << 30, 16 << 20, 64 << 20, NULL)
             link.session = session_new(False, &OPS, &limits, link)
             if link.session == NULL:
                 raise MemoryError()

@@ -28,6 +28,10 @@ from executor._native.http2 cimport (
     stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
+from executor._native.peer cimport (
+    ENTRIES_MAX, answer_status, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened, peer_settled,
+    peer_t, peer_takes, rpc_t, server_t,
+)
 from executor._native.program cimport Program, program_ref, program_unref
 from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
@@ -44,7 +48,6 @@ from executor.status import Status
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
     PUID_MAX = 64
-    PATIENCE_S = 10              # from a connection's beginning until the client's SETTINGS
     # What a Python handler may have waiting for it, or for its client, before the RPC is ended.
     STREAM_BYTES = 1 << 20
 
@@ -52,13 +55,6 @@ log = logging.getLogger("millrace.rpc")
 
 
 # --- answers ------------------------------------------------------------------------------------
-
-cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
-    rpc.answered = True
-    timer_disarm(rpc.peer.server.reactor, &rpc.timer)
-    send_status(rpc.stream, status, text, size, NULL, NULL, 0)
-    conn_touch(rpc.peer.conn)
-
 
 cdef void refuse(rpc_t *rpc, int status, const char *text) noexcept nogil:
     answer_status(rpc, status, <const unsigned char *>text, strlen(text))
@@ -70,7 +66,7 @@ cdef void on_finish(request_t *request) noexcept nogil:
     cdef rpc_t *rpc = <rpc_t *>request.user
     cdef error_t *error = request.error
     cdef size_t limit = rpc.peer.server.limits.max_message
-    cdef char[120] text
+    cdef char[160] text
     rpc.request = NULL
     rpc.answered = True
     if error == NULL and request.answer.size > limit:
@@ -78,8 +74,9 @@ cdef void on_finish(request_t *request) noexcept nogil:
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
         )
         refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
-        return
-    if error == NULL:
+    elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
+        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
+    elif error == NULL:
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
     else:
         send_status(
@@ -102,6 +99,10 @@ cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) no
     return NULL
 
 
+cdef void on_begin(session_t *session, stream_t *stream) noexcept nogil:
+    peer_begins(<peer_t *>session.user)
+
+
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     cdef peer_t *peer = <peer_t *>session.user
     cdef server_t *server = peer.server
@@ -116,6 +117,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     rpc.peer = peer
     rpc.stream = stream
     stream.user = rpc
+    rpc.began = server.reactor.now
     server.rpcs += 1
     rpc.timer.fire = on_deadline
     rpc.timer.owner = rpc
@@ -160,6 +162,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
+    rpc.began = rpc.peer.server.reactor.now
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -306,11 +309,7 @@ cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) n
 
 cdef void on_settings(session_t *session) noexcept nogil:
     cdef peer_t *peer = <peer_t *>session.user
-    timer_disarm(peer.server.reactor, &peer.patience)
-
-
-cdef void on_patience(timer_t *timer, double now) noexcept nogil:
-    conn_close((<peer_t *>timer.owner).conn, b"the client does not speak HTTP/2: no settings came", True)
+    peer_settled(peer)
 
 
 cdef void on_pong(session_t *session) noexcept nogil:
@@ -318,19 +317,11 @@ cdef void on_pong(session_t *session) noexcept nogil:
 
 
 cdef void on_lost(conn_t *conn) noexcept nogil:
-    cdef peer_t *peer = <peer_t *>conn.user
-    if peer.previous == NULL:
-        peer.server.peers = peer.next
-    else:
-        peer.previous.next = peer.next
-    if peer.next != NULL:
-        peer.next.previous = peer.previous
-    peer.server.peer_count -= 1
-    timer_disarm(peer.server.reactor, &peer.patience)
-    free(peer)
+    peer_free(<peer_t *>conn.user)
 
 
 cdef session_ops_t SESSION_OPS
+SESSION_OPS.on_begin = on_begin
 SESSION_OPS.on_headers = on_headers
 SESSION_OPS.on_message = on_message
 SESSION_OPS.on_end = on_end
@@ -479,12 +470,13 @@ cdef class Server:
     """Serves gRPC on connections given by `accept`.
 
     `natives` maps RPC paths to (walk, method, form), `handlers` to Python handlers (see `Stream`). `default_timeout_s`
-    holds for requests that bring no grpc-timeout; 0 is none.
+    holds for requests that bring no grpc-timeout; 0 is none. The other bounds are those of `patience_t` and `limits_t`.
     """
 
     def __init__(
         self, Engine engine, Program program, natives, handlers, *, int encoding=0, double default_timeout_s=0,
-        size_t max_message=64 << 20, size_t max_header=16 << 10, int max_streams=1000,
+        size_t max_message=64 << 20, size_t max_header=16 << 10, int max_streams=1000, size_t unread_max=1 << 30,
+        double header_timeout_s=10, double body_timeout_s=60, double receive_grace_s=10, double receive_rate=1024,
     ):
         cdef entry_t *entry
         memset(&self.server, 0, sizeof(server_t))
@@ -502,10 +494,12 @@ cdef class Server:
         self.server.face = <void *>self
         self.server.encoding = encoding
         self.server.default_timeout = default_timeout_s
+        self.server.limits.budget = self.reactor.raw.budget
+        self.server.patience = patience_t(header_timeout_s, receive_grace_s, receive_rate, body_timeout_s, unread_max)
         self.server.limits.max_streams = max_streams
         self.server.limits.max_header_bytes = max_header
         self.server.limits.max_message = max_message
-        self.server.limits.stream_window = 4 << 20
+        self.server.limits.stream_window = 1 << 20
         self.server.limits.connection_window = 16 << 20
         for path, (walk, method, form) in natives.items():
             entry = self.add_entry(path)
@@ -540,27 +534,19 @@ cdef class Server:
     def accept(self, int fd, context=None):
         """Takes over an accepted, non-blocking socket's file descriptor; TLS with a `context`."""
         cdef Veil veil = veil_new(context, None) if context is not None else None
-        cdef peer_t *peer = <peer_t *>calloc(1, sizeof(peer_t))
+        cdef peer_t *peer = peer_new(&self.server)
         cdef session_t *session
         if peer == NULL:
             raise MemoryError()
         session = session_new(True, &SESSION_OPS, &self.server.limits, peer)
         if session == NULL:
-            free(peer)
+            peer_free(peer)
             raise MemoryError()
         self.reactor.enter()
-        peer.server = &self.server
         peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
         if veil is not None:
             veil_put(veil, peer.conn)
-        peer.patience.fire = on_patience
-        peer.patience.owner = peer
-        timer_arm(self.server.reactor, &peer.patience, self.server.reactor.now + PATIENCE_S)
-        peer.next = self.server.peers
-        if peer.next != NULL:
-            peer.next.previous = peer
-        self.server.peers = peer
-        self.server.peer_count += 1
+        peer_opened(peer)
         self.reactor.settle()
 
     def drain(self, bint last=False):

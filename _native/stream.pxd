@@ -3,22 +3,27 @@
 
 from libc.stdint cimport int32_t, uint32_t
 
+from executor._native.budget cimport budget_t
 from executor._native.buffer cimport buffer_t
 from executor._native.framing cimport queue_t, reader_t
 from executor._native.headers cimport fields_t, headers_t
+from executor._native.intake cimport intake_t
 from executor._native.output cimport output_t
 
 ctypedef struct limits_t:
     uint32_t max_streams         # concurrent streams the peer may open
     uint32_t max_header_bytes    # one header block, names + values + 32 each (RFC 9113 6.5.2)
     size_t max_message           # bytes of one message, before inflating
-    uint32_t stream_window       # initial receive window of a stream, bytes
+    uint32_t stream_window       # receive window of a stream until a message has been let in, bytes
     uint32_t connection_window   # receive window of the connection, bytes
+    budget_t *budget             # what received messages are charged to; NULL: nothing. Requests may wait for it.
 
 ctypedef struct session_t
 ctypedef struct stream_t
 
 ctypedef struct session_ops_t:
+    # server: the headers of a request begin to come. NULL where it is not wanted.
+    void (*on_begin)(session_t *session, stream_t *stream) noexcept nogil
     # server: a request's headers are complete. client: the response's headers are complete (`stream.headers`);
     # `stream.ended` tells whether they also end it (trailers-only).
     void (*on_headers)(session_t *session, stream_t *stream) noexcept nogil
@@ -56,8 +61,10 @@ ctypedef struct stream_t:
     # receiving
     bint headers_done            # what comes now are trailers
     size_t headers_excess        # bytes of header fields dropped because the block is over the limit
+    bint widened                 # its window is that of its message, which has been let in
     bint discarding              # nothing that comes in is passed on any more
     reader_t reader
+    intake_t intake              # while its message waits for the budget
     # sending
     queue_t queue
     fields_t end_fields          # trailers waiting for the queue to empty
@@ -69,6 +76,7 @@ ctypedef struct stream_t:
 
 ctypedef struct session_t:
     void *user
+    void *carrier                # whoever moves its bytes: its own
     bint server
     void *h2                     # nghttp2_session
     const session_ops_t *ops
@@ -78,6 +86,10 @@ ctypedef struct session_t:
     bint failed                  # the connection must be closed once the output is written
     char[160] error              # why, when failed
     bint goaway_received
+    size_t held                  # bytes that came for streams that wait, and for which no window was opened again
+    size_t queued                # bytes of messages not yet framed, over all streams
+    size_t framed                # bytes of messages framed since the beginning
+    size_t written               # bytes that the socket took since the beginning
     # private from here
     bint leaving                 # we sent, or are about to send, GOAWAY
     bint broken                  # nghttp2 must not be called any more but to delete it

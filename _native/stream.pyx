@@ -10,6 +10,7 @@ from libc.string cimport memset
 
 from executor._native.framing cimport queue_clear, reader_clear
 from executor._native.headers cimport fields_free, headers_clear, headers_free
+from executor._native.intake cimport intake_clear
 
 cdef enum:
     FREE_STREAMS = 128           # kept for reuse by one session, with the memory of their header blocks
@@ -25,6 +26,8 @@ cdef stream_t *stream_new(session_t *session) noexcept nogil:
         if stream == NULL:
             return NULL
     stream.session = session
+    stream.reader.budget = session.limits.budget
+    stream.reader.waits = session.server
     stream.previous = NULL
     stream.next = session.streams
     if session.streams != NULL:
@@ -78,8 +81,10 @@ cdef void stream_gone(stream_t *stream, uint32_t error_code) noexcept nogil:
     stream.reset_queued = True
     if stream.shown:
         stream.session.ops.on_close(stream.session, stream, error_code)
+    stream.session.queued -= stream.queue.bytes
     queue_clear(&stream.queue)
     reader_clear(&stream.reader)
+    stream.session.held -= intake_clear(&stream.intake, stream.session.limits.budget)
     recycle(stream)
 
 

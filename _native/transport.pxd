@@ -4,6 +4,7 @@
 from libc.stddef cimport size_t
 from posix.uio cimport iovec
 
+from executor._native.budget cimport Budget, budget_t
 from executor._native.http2 cimport session_t
 
 ctypedef struct reactor_t
@@ -41,6 +42,8 @@ ctypedef struct reactor_t:
     long timer_count
     long long tick               # the wheel has been turned up to here
     double wake_due              # earliest due of an armed timer, as far as known; 0: none
+    budget_t *budget             # of received messages; its sessions' limits name it
+    timer_t look                 # while somebody waits for it: other threads give bytes back without a word
     unsigned char *read_buffer
     size_t read_size
 
@@ -95,6 +98,7 @@ cdef double clock_now() noexcept nogil
 cdef class Reactor:
     cdef reactor_t raw
     cdef readonly object loop
+    cdef readonly Budget budget
     cdef object wake_handle
     cdef double wake_at
     cdef set connections

@@ -9,6 +9,7 @@ work and run at the end of the pass; `settle` repeats until there is neither out
 
 import asyncio
 
+cimport cython
 from libc.errno cimport EAGAIN, EINTR, errno as c_errno
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
@@ -18,9 +19,10 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.uio cimport iovec
 from posix.unistd cimport close
 
+from executor._native.budget cimport Budget, budget_next
 from executor._native.http2 cimport (
-    session_feed, session_free, session_is_done, session_ops_t, session_pieces, session_pump, session_t, session_wrote,
-    stream_t,
+    session_admit, session_feed, session_free, session_is_done, session_ops_t, session_pieces, session_pump, session_t,
+    session_wrote, stream_t,
 )
 
 cdef extern from "sys/socket.h" nogil:
@@ -39,6 +41,7 @@ cdef enum:
     HIGH_WATER = 1 << 20         # bytes serialised ahead of the socket
     PIECES = 64
     SLOT_DUE = -1                # of a timer that is about to fire
+    LOOK_MS = 10                 # how often is looked whether other threads made room in the budget
     LINGER_S = 2                 # how long a connection whose streams are all over waits for a sign of the peer
 
 
@@ -305,15 +308,41 @@ cdef void conn_write(conn_t *conn) noexcept nogil:
         conn_finish(conn)
 
 
+# Lets streams go on that wait for the budget. Whether any did.
+cdef bint admit(reactor_t *reactor) noexcept nogil:
+    cdef session_t *session = session_admit(reactor.budget)
+    if session == NULL:
+        return False
+    while session != NULL:
+        conn_touch(<conn_t *>session.carrier)
+        session = session_admit(reactor.budget)
+    return True
+
+
+cdef void look_again(reactor_t *reactor) noexcept nogil:
+    if reactor.budget.waiting == 0:
+        timer_disarm(reactor, &reactor.look)
+    elif reactor.look.due == 0:
+        timer_arm(reactor, &reactor.look, reactor.now + LOOK_MS / 1000.0)
+
+
+cdef void on_look(timer_t *timer, double now) noexcept nogil:
+    pass                         # the pass that it is part of looks
+
+
 cdef void reactor_flush(reactor_t *reactor) noexcept nogil:
     cdef conn_t *conn
-    while reactor.dirty != NULL:
+    while reactor.dirty != NULL or (reactor.budget.waiting > 0 and admit(reactor)):
         conn = reactor.dirty
+        if conn == NULL:
+            continue             # of a connection that is lost
         reactor.dirty = conn.next_dirty
         conn.is_dirty = False
         # A full socket is left alone until the event loop says that it takes bytes again.
         if not conn.has_writer or not conn.wants_writer or conn.closing:
             conn_write(conn)
+    if reactor.budget.waiting > 0 or reactor.look.due != 0:
+        look_again(reactor)
 
 
 cdef void tell_nobody(session_t *session, stream_t *stream, uint32_t code) noexcept nogil:
@@ -325,6 +354,8 @@ memset(&SILENT_OPS, 0, sizeof(SILENT_OPS))
 SILENT_OPS.on_close = tell_nobody
 
 
+# Sessions name the reactor's budget until they are freed: the collector must not clear it first.
+@cython.no_gc_clear
 cdef class Connection:
     """A socket and its session, on a reactor. Made natively; Python only sees it pass."""
 
@@ -412,6 +443,7 @@ cdef Connection connection_open(
     connection.raw.face = <void *>connection
     connection.raw.linger.fire = on_linger
     connection.raw.linger.owner = &connection.raw
+    session.carrier = &connection.raw
     reactor.connections.add(connection)
     reactor.loop.add_reader(fd, connection._readable)
     conn_touch(&connection.raw)
@@ -427,17 +459,22 @@ cdef int connection_veil(Connection connection, const mover_t *mover, object vei
 
 # --- the reactor --------------------------------------------------------------------------------
 
+@cython.no_gc_clear
 cdef class Reactor:
-    """What everything native on one event loop hangs on: `Reactor(loop=None)`, default the running loop.
+    """What everything native on one event loop hangs on: `Reactor(loop=None, budget=None)`.
 
+    `loop` is the running one by default. `budget` bounds the memory of messages that come in; the default does not.
     Not thread-safe: all calls come from the loop's thread. `close()` ends every connection at once.
     """
 
     def __cinit__(self):
         memset(&self.raw, 0, sizeof(reactor_t))
 
-    def __init__(self, loop=None):
+    def __init__(self, loop=None, Budget budget=None):
         self.loop = loop if loop is not None else asyncio.get_running_loop()
+        self.budget = budget if budget is not None else Budget()
+        self.raw.budget = self.budget.raw
+        self.raw.look.fire = on_look
         self.connections = set()
         self.wake_handle = None
         self.wake_at = 0
@@ -460,7 +497,7 @@ cdef class Reactor:
         until = self.raw.now + SETTLE_S
         try:
             while True:
-                if self.raw.dirty != NULL:
+                if self.raw.dirty != NULL or (self.raw.budget.waiting and budget_next(self.raw.budget) != NULL):
                     with nogil:
                         reactor_flush(&self.raw)
                 elif self.raw.ill != NULL:
@@ -549,6 +586,7 @@ cdef class Reactor:
         for connection in list(self.connections):
             conn_close(&connection.raw, b"shutting down", True)
         self.settle()
+        timer_disarm(&self.raw, &self.raw.look)
         self.closed = True
         if self.wake_handle is not None:
             self.wake_handle.cancel()

@@ -14,8 +14,9 @@ from typing import Self
 
 import uvloop
 
+from executor import limits as budgets
 from executor import manifest, workers
-from executor._native import exits, flow, seldon, seldon_json, transport
+from executor._native import budget, buffer, exits, flow, seldon, seldon_json, transport
 from executor.component import host, load
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
@@ -45,6 +46,8 @@ log = logging.getLogger("millrace")
 
 ROUTING_NONE, ROUTING_ROUTED, ROUTING_VISITED = 0, 1, 2
 RETIRE_POLL_S = 0.1
+KEPT_PART = 8
+"""Which part of the memory for messages may lie on shelves, to be used again."""
 POOL_STOP_S = 1.0
 """How long threads of components may take to come to their end; what still runs then ends with the process."""
 # Importing a codec registers it with the flow.
@@ -180,7 +183,9 @@ class Process:
         self._tls = server_source(tls) if tls is not None else None
         self._node_tls = node_tls
         self._watching: asyncio.Task[None] | None = None
-        self.reactor = transport.Reactor()
+        memory = budgets.budget(limits)
+        self.reactor = transport.Reactor(budget=budget.Budget(memory.hard, memory.soft))
+        buffer.keep_at_most(memory.hard // KEPT_PART)
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.nodes = self.new_nodes()
@@ -245,6 +250,7 @@ class Process:
                 default_timeout_s=default_timeout_s,
                 cors_origins=cors.origins,
                 cors_headers=cors.headers,
+                budget=self.reactor.budget,
             )
             self.rest = RestServer(app, self._limits, self._tls)
 

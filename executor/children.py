@@ -10,6 +10,7 @@ import socket
 
 from executor import errors
 from executor.graph import plan as plans
+from executor.limits import budget
 from executor.settings import NodeSettings, ServeLimits
 from executor.supervisor import Child, python
 
@@ -51,7 +52,7 @@ def isolated(node: plans.PlanNode, target: str, path: str, threads: int | None, 
     command = python(
         "executor", "node", target, "--type", str(node.type), "--name", node.name, "--uds", path,
         "--parameters", json.dumps(node.arguments), "--log-level", "warning",
-        "--max-message-bytes", str(limits.max_message_bytes),
+        "--max-message-bytes", str(limits.max_message_bytes), "--memory-budget", str(budget(limits).hard),
         *(() if threads is None else ("--threads", str(threads))),
     )  # fmt: skip
     # Which node it is, as a container is told; for requestPath.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from executor import errors, tls_options
+from executor import limits as budgets
 from executor.settings import ListenSettings, ServeLimits
 
 USAGE_STATUS = 2
@@ -113,8 +114,11 @@ def add_bounds(parser: "argparse._ActionsContainer", default_timeout_s: float | 
     parser.add_argument("--max-message-bytes", type=positive, metavar="N",
                         help=f"largest request or answer (default {ServeLimits().max_message_bytes})")  # fmt: skip
     parser.add_argument("--threads", type=positive, metavar="N", help="threads for blocking components")
+    budgets.add(parser)
 
 
-def limits(parsed: argparse.Namespace) -> ServeLimits:
-    """The bounds that the options of `add_bounds` ask for."""
-    return ServeLimits(max_message_bytes=parsed.max_message_bytes) if parsed.max_message_bytes else ServeLimits()
+def limits(parsed: argparse.Namespace, processes: int = 1) -> ServeLimits:
+    """The bounds that the options of `add_bounds` ask for, of each of so many processes. Raises RequestError."""
+    largest = parsed.max_message_bytes or ServeLimits().max_message_bytes
+    share = budgets.share(parsed.memory_budget, largest, processes)
+    return ServeLimits(max_message_bytes=largest, memory_budget_bytes=share)

@@ -126,9 +126,18 @@ class ServeLimits:
     header_timeout_s: float = 10.0
     """From the first byte of a request, or the start of a connection, until the headers are complete."""
     body_timeout_s: float = 60.0
-    """From the end of the headers until the body is complete; also how long an answer may stay unread."""
+    """From the end of the headers until the body is complete (gRPC: only while requests wait for memory); also how long
+    an answer may stay unread."""
     idle_timeout_s: float = 65.0
     """How long a REST connection may stay without a request; 65 s is what Seldon's executor allows."""
+    memory_budget_bytes: int | None = None
+    """Memory of this process for messages under way; None is half of the container's (`executor.limits`)."""
+    unread_bytes: int | None = None
+    """Answers that one gRPC connection may leave unread; None is an eighth of the budget, at least one message."""
+    receive_grace_s: float = 10.0
+    """How long a gRPC request may take before a rate is asked of it."""
+    receive_rate: float = 1024.0
+    """Bytes a second that a gRPC request must then have brought; 0 asks for none."""
     drain_timeout_s: float = 15.0
     """On Ctrl-C: how long requests under way may take to finish before they are cancelled."""
 

@@ -20,7 +20,7 @@ from executor import children, errors
 from executor._native import channel, exits, seldon, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
-from executor.nodes import ComponentNode, GrpcNode, Nodes, Side
+from executor.nodes import ComponentNode, GrpcNode, Nodes, Side, own_address
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
 from executor.settings import ChannelSettings, NodeChecks, NodeTimeouts, RunSettings, ServeLimits, parse_url
@@ -331,7 +331,7 @@ async def test_types_that_differ_decide(bind: Bind, children: Sequence[Endpoint]
     ],
 )
 def test_where_a_node_listens(end: Endpoint, front: Transport | None, address: str) -> None:
-    assert str(nodes.own_address(plan(node("m", endpoint=end)).root, front)) == address
+    assert str(own_address(plan(node("m", endpoint=end)).root, front)) == address
 
 
 async def test_health_is_asked_as_the_settings_say(bind: Bind, serve: Callable[..., str]) -> None:

@@ -6,5 +6,11 @@ class Memory:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+def room(size: int) -> int:
+    """What memory a buffer for `size` bytes takes; a build that watches memory has no size classes."""
+
+def keep_at_most(size: int) -> None:
+    """Bounds what all shelves together keep of memory that nobody uses; 256 MiB is the most."""
+
 def live_buffers() -> int:
     """How many buffers are in use; a test that ends with more than it began with has found a leak."""

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from typing_extensions import Buffer
 
 from executor._native import message
+from executor._native.budget import Budget
 
 Field: TypeAlias = tuple[bytes, bytes]
 Event: TypeAlias = tuple[Any, ...]
@@ -34,9 +35,13 @@ class Session:
         max_message: int = 4194304,
         stream_window: int = 65535,
         connection_window: int = 65535,
+        budget: Budget | None = None,
     ) -> None: ...
     def feed(self, data: Buffer) -> list[Event]:
         """Takes bytes from the peer; returns the events since the last call. `failed` says whether it went well."""
+
+    def admit(self) -> list[Event]:
+        """Lets streams go on that wait for the budget and find room; returns the events since the last call."""
 
     def take_events(self) -> list[Event]:
         """Events since the last call; sending causes some too."""
@@ -70,6 +75,17 @@ class Session:
     def ping(self) -> None: ...
     def close(self) -> list[Event]:
         """Ends the session, as losing the connection does; returns the last events."""
+
+    def waits(self, stream: int) -> bool:
+        """Whether the stream's message waits for the budget."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait for the peer."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that came for streams that wait."""
 
     @property
     def room(self) -> int: ...

@@ -30,6 +30,11 @@ class Server:
         max_message: int = ...,
         max_header: int = ...,
         max_streams: int = 1000,
+        unread_max: int = ...,
+        header_timeout_s: float = 10,
+        body_timeout_s: float = 60,
+        receive_grace_s: float = 10,
+        receive_rate: float = 1024,
     ) -> None: ...
     def use(self, program: program.Program) -> None: ...
     def accept(self, fd: int, context: ssl.SSLContext | None = None) -> None: ...

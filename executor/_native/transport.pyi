@@ -1,9 +1,13 @@
 import asyncio
 
+from executor._native.budget import Budget
+
 class Reactor:
     loop: asyncio.AbstractEventLoop
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None: ...
+    budget: Budget
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, budget: Budget | None = None) -> None: ...
     @property
     def timers(self) -> int: ...
     @property

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from executor import errors, parameters, tls_options
+from executor.limits import share
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
 
 log = logging.getLogger("millrace")
@@ -95,6 +96,8 @@ def settings_of(
     bounds = read_annotations(annotations)
     workers, grpc_workers = said.count("workers", "GUNICORN_WORKERS"), said.count("grpc_workers", "GRPC_WORKERS")
     http, grpc = said.port("http", 9000), said.port("grpc", 5000)
+    processes = max(1, workers, grpc_workers)
+    largest = bounds.get(MAX_MESSAGE, ServeLimits().max_message_bytes)
     kind = said.text("service_type", "SERVICE_TYPE", "MODEL")
     return NodeSettings(
         component=load.target_of(parsed.interface_name),
@@ -106,7 +109,7 @@ def settings_of(
             None if parsed.api_type == "REST" or grpc_workers == 0 else grpc,
             None if parsed.api_type == "GRPC" else http,
         ),
-        limits=ServeLimits(max_message_bytes=bounds[MAX_MESSAGE]) if MAX_MESSAGE in bounds else ServeLimits(),
+        limits=ServeLimits(largest, memory_budget_bytes=share(None, largest, processes)),
         # gunicorn counts whole seconds.
         default_timeout_s=float(max(1, bounds[REST_TIMEOUT] // 1000)) if REST_TIMEOUT in bounds else None,
         tls=tls_options.serving(parsed, environment),
@@ -114,7 +117,7 @@ def settings_of(
         log_level=said.level(),
         strict=False,
         imported=True,
-        workers=max(1, workers, grpc_workers),
+        workers=processes,
         metrics_port=said.port("metrics", 6000),
     )
 

@@ -48,7 +48,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> N
         name=parsed.name or environment.get("PREDICTIVE_UNIT_ID", ""),
         parameters=parameters.parse(text),
         listen=ListenSettings(parsed.host, grpc_port, http_port, parsed.uds),
-        limits=options.limits(parsed),
+        limits=options.limits(parsed, parsed.workers),
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         threads=parsed.threads,

@@ -50,7 +50,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         document=parsed.document,
         predictor=parsed.predictor,
         listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
-        limits=options.limits(parsed),
+        limits=options.limits(parsed, parsed.workers * (1 + len(set(parsed.isolate)))),
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),

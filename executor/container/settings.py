@@ -46,7 +46,8 @@ def read(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Asked:
     notes: list[str] = []
     text = None if parsed.file else predictor(environment.get(PREDICTOR))
     bounds = _annotated(parsed, notes)
-    limits = options.limits(parsed)
+    workers = parsed.workers or cpus.container_workers(environment.get("GOMAXPROCS", ""), notes)
+    limits = options.limits(parsed, workers)
     tls = tls_options.serving(parsed, environment)
     settings = RunSettings(
         manifest=parsed.file or PREDICTOR,
@@ -67,7 +68,7 @@ def read(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Asked:
         cors=_cors(environment),
         threads=parsed.threads,
         log_level=_log_level(parsed, environment, notes),
-        workers=parsed.workers or cpus.container_workers(environment.get("GOMAXPROCS", ""), notes),
+        workers=workers,
         shutdown_delay_s=parsed.shutdown_delay,
         deployment=Deployment(parsed.sdep, parsed.namespace, parsed.predictor),
         payload_log=_payload_log(parsed, environment, tls is not None),

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from executor import errors
+from executor._native import budget as budgets
 from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import body as bodies
@@ -36,6 +37,7 @@ DISCARD_S = 2.0
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _CLOSE = (b"connection", b"close")
+_RETRY = (b"retry-after", b"1")
 _ESCAPES = (
     (b"<", b"\\u003c"),
     (b">", b"\\u003e"),
@@ -107,6 +109,7 @@ class App:
         *,
         limits: ServeLimits | None = None,
         default_timeout_s: float | None = None,
+        budget: budgets.Budget | None = None,
         node: str = "",
         cors_origins: str = "*",
         cors_headers: str = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token",
@@ -116,6 +119,7 @@ class App:
         self._table = table
         self._limits = limits or ServeLimits()
         self._default_timeout_s = default_timeout_s
+        self._budget = budget or budgets.Budget()
         self._node = node
         self._router = Router(table)
         self._shared = {route: self._shared_headers(route, cors_origins, cors_headers) for route in table.routes}
@@ -166,7 +170,9 @@ class App:
         try:
             reply = await self._actions[route.action](Request(route, name or self._node, scope, receive, head, puid))
         except errors.Error as error:
-            if error.http_status == 413:
+            if isinstance(error, bodies.NoMemoryError):
+                extra = [*extra, _RETRY]
+            if error.http_status == 413 or isinstance(error, bodies.NoMemoryError):
                 await self._refuse_body(receive, send, self._failure(error), extra)
                 return
             reply = self._failure(error)
@@ -180,10 +186,14 @@ class App:
     # --- actions ----------------------------------------------------------------------------------------------
 
     async def _run(self, request: Request) -> Reply:
+        with self._budget.hold() as held:
+            return await self._run_holding(request, held)
+
+    async def _run_holding(self, request: Request, held: budgets.Hold) -> Reply:
         route, head = request.route, request.head
         limit = self._limits.max_message_bytes
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
-        body = await bodies.read(request.receive, head, limit)
+        body = await bodies.read(request.receive, head, limit, held)
         if request.scope["method"] == "GET":
             text = bodies.form_json(request.scope["query_string"])
         else:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from executor import errors
+from executor._native import budget
 from executor.rest.headers import Head
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +17,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _PLAIN_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ACCEPTED = f"application/json, or {_FORM_TYPE} with a field json="
+
+
+class NoMemoryError(errors.LimitError):
+    """Other requests have all the memory there is for bodies just now."""
 
 
 class Disconnected(Exception):
@@ -27,12 +32,14 @@ def too_large(limit: int, what: str) -> errors.LimitError:
     return errors.LimitError(f"{what} is larger than the {limit} bytes allowed", http_status=413)
 
 
-async def read(receive: Receive, head: Head, limit: int) -> bytes:
-    """The whole body. Raises `errors.LimitError` over `limit` bytes, and `Disconnected`."""
+async def read(receive: Receive, head: Head, limit: int, held: budget.Hold | None = None) -> bytes:
+    """The whole body, charged to `held`. Raises `errors.LimitError` over `limit` bytes, and `Disconnected`."""
     if head.content_length is not None and len(head.content_length) < 20 and int(head.content_length) > limit:
         raise too_large(limit, f"request body of {head.content_length} bytes")
+    told = int(head.content_length) if head.content_length is not None and len(head.content_length) < 20 else 0
     event = await receive()
     body: bytes = event.get("body", b"")
+    _hold(held, told or len(body))
     chunks = [body]
     size = len(body)
     while event["type"] == "http.request" and event.get("more_body"):
@@ -41,11 +48,17 @@ async def read(receive: Receive, head: Head, limit: int) -> bytes:
         event = await receive()
         chunks.append(event.get("body", b""))
         size += len(chunks[-1])
+        _hold(held, 0 if told else len(chunks[-1]))
     if event["type"] != "http.request":
         raise Disconnected
     if size > limit:
         raise too_large(limit, "request body")
     return body if len(chunks) == 1 else b"".join(chunks)
+
+
+def _hold(held: budget.Hold | None, size: int) -> None:
+    if held is not None and not held.add(size):
+        raise NoMemoryError("no memory for this request now: others have it all", http_status=503)
 
 
 async def discard(receive: Receive, limit: int) -> None:

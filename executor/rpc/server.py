@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from executor._native import flow, program, server
+from executor.limits import budget
 from executor.listening import Acceptor
 from executor.protocol.table import Action, Rpc
 from executor.rpc import sockets
@@ -58,6 +59,11 @@ class RpcServer:
             default_timeout_s=default_timeout_s or 0.0,
             max_message=limits.max_message_bytes,
             max_header=limits.max_header_bytes,
+            unread_max=budget(limits).unread,
+            header_timeout_s=limits.header_timeout_s,
+            body_timeout_s=limits.body_timeout_s,
+            receive_grace_s=limits.receive_grace_s,
+            receive_rate=limits.receive_rate,
         )
 
     def start(self, listeners: Sequence[socket.socket]) -> None:

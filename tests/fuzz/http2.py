@@ -2,7 +2,7 @@
 
 The contract, for any bytes in any pieces, whatever the user of the session does meanwhile: the session goes on, or it
 has failed and says why. What it reports keeps to the order that users rely on, what it sends are well-formed frames,
-and no buffer is left behind.
+and no buffer is left behind, nor anything of the memory budget, which is a tiny one at times, so that requests wait.
 """
 
 import itertools
@@ -14,9 +14,11 @@ from fuzz.drive import Case, Fuzzer
 from fuzz.mutate import changed, shuffled
 from support.frames import OK, REQUEST, RESPONSE, Event, Peer, message
 
-from executor._native import probe_http2
+from executor._native import budget, probe_http2
 
 MAX_MESSAGE = 5000
+ROOM = 8192
+"""What the buffer of the largest message takes."""
 TOKENS = [b"\0", b"\x01", b"\xff", b"\0" * 9, b"\xff" * 9]
 SETTINGS = [{}, {3: 1}, {3: 0}, {4: 0}, {4: 1}, {4: 2**31 - 1}, {5: 16_384}, {5: 2**24 - 1}, {6: 10}, {1: 0}, {9: 1}]
 
@@ -159,6 +161,28 @@ def act(rng: random.Random, session: probe_http2.Session, stream: int) -> None:
         pass
 
 
+class Shortage:
+    """A budget of which somebody else holds a part, now more, now less."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        soft = rng.choice([ROOM, 2 * ROOM, 10 * ROOM])
+        self.budget = budget.Budget(rng.choice([1, 2]) * soft, soft)
+        self._others = self.budget.hold()
+
+    def change(self) -> None:
+        """The others take or give."""
+        if self.rng.random() < 0.3:
+            self._others.close()
+        else:
+            self._others.add(self.rng.choice([256, 1000, ROOM, 2 * ROOM]))
+
+    def over(self) -> None:
+        """Nothing may be left."""
+        self._others.close()
+        assert (self.budget.used, self.budget.waiting, self.budget.held) == (0, 0, 0)
+
+
 def cuts_of(rng: random.Random, size: int) -> list[int]:
     """Where to cut the bytes of a connection into reads."""
     first = rng.randrange(200)  # where the interesting beginnings are; later cuts lie anywhere
@@ -169,7 +193,11 @@ def cuts_of(rng: random.Random, size: int) -> list[int]:
 def one(rng: random.Random, case: Case) -> bool:
     """One connection, from its beginning to its end; `case.kind` is our side. Whether it was still alive then."""
     server, data = case.kind == "server", case.data
-    session = probe_http2.Session(server, max_message=MAX_MESSAGE, max_header_bytes=2000, max_streams=4)
+    shortage = Shortage(rng) if rng.random() < 0.6 else None
+    session = probe_http2.Session(
+        server, max_message=MAX_MESSAGE, max_header_bytes=2000, max_streams=4,
+        budget=None if shortage is None else shortage.budget,
+    )  # fmt: skip
     order, reader = Order(not server), Peer()
     if not server:
         for _ in range(3):
@@ -178,6 +206,9 @@ def one(rng: random.Random, case: Case) -> bool:
             reader.read(session.take_output())
     for start, stop in itertools.pairwise(cuts_of(rng, len(data))):
         found = session.feed(data[start:stop])
+        if shortage is not None and rng.random() < 0.5:
+            shortage.change()
+            found += session.admit()
         for _ in range(rng.choice([0, 0, 1, 3])):
             act(rng, session, rng.choice([1, 3, 5, 7, *(event[1] for event in found if len(event) > 1)]))
         for event in found:
@@ -191,6 +222,8 @@ def one(rng: random.Random, case: Case) -> bool:
     for event in session.take_events() + session.close():
         order.take(event)
     order.done()
+    if shortage is not None:
+        shortage.over()
     return alive
 
 

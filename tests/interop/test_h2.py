@@ -23,7 +23,7 @@ def _no_leaks() -> Iterator[None]:
 class Joined:
     """Our session and an h2 connection, joined in memory. h2 checks every byte that we send and raises."""
 
-    def __init__(self, ours_is_server: bool, chunk: int = 1 << 20, **limits: int) -> None:
+    def __init__(self, ours_is_server: bool, chunk: int = 1 << 20, **limits: Any) -> None:
         self.ours = probe_http2.Session(ours_is_server, **limits)
         theirs = config.H2Configuration(client_side=ours_is_server, header_encoding=None)
         self.theirs = connection.H2Connection(theirs)

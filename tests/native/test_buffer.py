@@ -42,3 +42,20 @@ def test_memory_is_whole_at_every_size(size: int) -> None:
 def test_bytes_stay_alive_while_their_memory_is_lent() -> None:
     lent = message.Message(b"".join([b"abc", b"def"])).parts()[0]
     assert bytes(lent) == b"abcdef"
+
+
+def test_shelves_keep_no_more_than_they_are_told() -> None:
+    data = bytearray(b"\xa5" * (1 << 20))
+    try:
+        for size in (0, 1 << 20, 1 << 40):
+            buffer.keep_at_most(size)
+            kept = [message.Message(data) for _ in range(3)]
+            assert [bytes(each) == data for each in kept] == [True] * 3
+            del kept
+    finally:
+        buffer.keep_at_most(1 << 40)
+
+
+@pytest.mark.parametrize("size", [1, 256, 257, 5000, 1 << 20, (8 << 20) + 1])
+def test_room_is_at_least_the_size(size: int) -> None:
+    assert size <= buffer.room(size) <= max(256, 2 * size)

@@ -94,7 +94,9 @@ async def test_what_waits_for_a_handler_or_its_client_is_bounded() -> None:
         async with connected(served.port) as peer:
             stream = peer.open(grpc_head("/t/Deaf"), frame(b""), end=False)
             for _ in range(70):
-                peer.send(stream, frame(b"x" * 15_000))
+                await peer.wait(lambda: stream.ended or peer.h2.local_flow_control_window(stream.id) > 15_005)
+                if not stream.ended:
+                    peer.send(stream, frame(b"x" * 15_000))
             await peer.wait(lambda: stream.ended)
             assert (stream.status, stream.field("grpc-message")) == ("8", "more than 1 MiB of messages wait to be read")
             # The peer reads all that it is allowed to: its own window keeps most of the answer back.

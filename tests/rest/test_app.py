@@ -11,6 +11,7 @@ from support.inference import MemoryInference
 from support.rest import RawReply, ask, head, served
 
 from executor import errors
+from executor._native import budget
 from executor.protocol import seldon
 from executor.rest.app import App, escape_html
 from executor.settings import ServeLimits
@@ -90,6 +91,17 @@ def test_timeout_header(header: str, seconds: float) -> None:
     inference = MemoryInference()
     exchange(head("POST", PREDICT, f"Millrace-Timeout: {header}", body=BODY), inference, default_timeout_s=60.0)
     assert inference.asked[0].timeout_s == seconds
+
+
+def test_without_memory_for_a_body_the_client_is_to_come_again() -> None:
+    memory = budget.Budget(2000, 1000)
+    with memory.hold() as held:
+        assert held.add(1100)
+        reply = exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory)
+        assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+        assert "no memory for this request now" in json.loads(reply.body)["status"]["info"]
+    assert exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory).body == BODY
+    assert memory.used == 0
 
 
 @pytest.mark.parametrize("header", ["0", "-1", "soon", "1e400", "nan", "5 minutes", ""])

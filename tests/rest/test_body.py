@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from executor import errors
+from executor._native import budget
 from executor.rest import body
 from executor.rest.headers import Head
 
@@ -43,6 +44,20 @@ def test_stops_reading_over_the_bound() -> None:
 def test_a_declared_length_is_refused_unread() -> None:
     with pytest.raises(errors.LimitError, match="request body of 5 bytes"):
         asyncio.run(body.read(receive(), Head([(b"content-length", b"5")]), 4))
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["length told", "in chunks"])
+def test_body_is_charged_to_the_memory_for_messages(told: bool) -> None:
+    memory = budget.Budget(1000, 500)
+    head = Head([(b"content-length", b"300")] if told else [])
+    with memory.hold() as held:
+        asyncio.run(body.read(receive(part(b"x" * 200), part(b"x" * 100, False)), head, 1000, held))
+        assert memory.used == 300
+        with memory.hold() as other, pytest.raises(body.NoMemoryError) as caught:
+            asyncio.run(body.read(receive(part(b"x" * 200), part(b"x" * 100, False)), head, 1000, other))
+        assert caught.value.http_status == 503
+        assert memory.used == 300
+    assert memory.used == 0
 
 
 @pytest.mark.parametrize("events", [(GONE,), (part(b"a"), GONE)])

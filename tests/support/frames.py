@@ -124,7 +124,7 @@ def join(
             return seen[0] + client.take_events(), seen[1] + server.take_events()
 
 
-def opened_server(peer: Peer, **limits: int) -> probe_http2.Session:
+def opened_server(peer: Peer, **limits: Any) -> probe_http2.Session:
     """A server whose connection is set up and quiet."""
     server = probe_http2.Session(True, **limits)
     server.feed(peer.preface() + peer.settings(ack=True))
@@ -132,7 +132,7 @@ def opened_server(peer: Peer, **limits: int) -> probe_http2.Session:
     return server
 
 
-def opened_client(peer: Peer, settings: dict[int, int] | None = None, **limits: int) -> probe_http2.Session:
+def opened_client(peer: Peer, settings: dict[int, int] | None = None, **limits: Any) -> probe_http2.Session:
     """A client whose connection is set up and quiet."""
     client = probe_http2.Session(False, **limits)
     peer.read(client.take_output())
@@ -141,7 +141,7 @@ def opened_client(peer: Peer, settings: dict[int, int] | None = None, **limits: 
     return client
 
 
-def opened_pair(**limits: int) -> tuple[probe_http2.Session, probe_http2.Session]:
+def opened_pair(**limits: Any) -> tuple[probe_http2.Session, probe_http2.Session]:
     """A client and a server, joined and quiet."""
     client, server = probe_http2.Session(False, **limits), probe_http2.Session(True, **limits)
     join(client, server)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from executor import errors
-from executor._native import exits, flow, front, program, seldon, seldon_json, transport
+from executor._native import budget, exits, flow, front, program, seldon, seldon_json, transport
 from executor._native import message as native
 from executor.graph import plan as plans
 from executor.graph.spec import Node, NodeType, Parameter, Predictor
@@ -105,10 +105,11 @@ class Bench:
         replaced: Mapping[str, Mapping[Method, tuple[Mode, Callable[..., Any]]]] | None = None,
         routing: int = 0,
         encoding: Encoding = Encoding.ANY,
+        memory: budget.Budget | None = None,
     ) -> None:
         self.calls: list[str] = []
         self.plan = plan(root)
-        self.reactor = transport.Reactor()
+        self.reactor = transport.Reactor(budget=memory)
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, 4)
         self.endpoints: dict[str, exits.Component] = {}

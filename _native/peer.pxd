@@ -1,0 +1,86 @@
+# Owns one client connection of the gRPC server and the RPCs on it: their memory, and how long a client may take.
+# Must not know what is asked, nor how it is answered beyond a status.
+
+from executor._native.buffer cimport buffer_t
+from executor._native.codec cimport name_t
+from executor._native.flow cimport engine_t, request_t
+from executor._native.http2 cimport limits_t, session_t, stream_t
+from executor._native.program cimport program_t
+from executor._native.transport cimport conn_t, reactor_t, timer_t
+
+cdef enum:
+    ENTRIES_MAX = 64
+
+# What one RPC path means.
+ctypedef struct entry_t:
+    name_t path
+    bint native                  # goes to the flow; else to a Python handler
+    int walk
+    int method
+    int form                     # of the request message
+
+ctypedef struct server_t
+ctypedef struct peer_t
+
+# How long clients may take, and how much they may leave unread.
+ctypedef struct patience_t:
+    double header_s              # a header block, from its first byte
+    double grace_s               # a message, before `rate` is asked of it
+    double rate                  # bytes a second; 0: none is asked
+    double body_s                # a message while others wait for memory; and answers that nobody reads any of
+    size_t unread_max            # bytes of answers that wait to be read, over one connection
+
+# One client connection.
+ctypedef struct peer_t:
+    server_t *server
+    conn_t *conn
+    timer_t settings             # until its SETTINGS come
+    timer_t sweep                # while it has streams, or answers on their way
+    double sweep_at
+    double block_at              # when the last header block began
+    double read_at               # when it was last seen to read
+    size_t framed                # of the session, at that time
+    size_t written
+    peer_t *previous
+    peer_t *next
+
+# One RPC of a client.
+ctypedef struct rpc_t:
+    peer_t *peer
+    stream_t *stream
+    const entry_t *entry
+    request_t *request           # while the flow has it
+    buffer_t *body
+    void *face                   # Stream of a Python handler, a reference
+    bint answered
+    double deadline              # 0: none
+    double began                 # when it, or what is left of it, began to be waited for
+    timer_t timer                # until the flow takes the deadline over
+
+ctypedef struct server_t:
+    reactor_t *reactor
+    engine_t *engine
+    program_t *program
+    void *face
+    entry_t[64] entries
+    int entry_count
+    int encoding
+    double default_timeout       # seconds; 0: none
+    limits_t limits
+    patience_t patience
+    peer_t *peers
+    long peer_count
+    long rpcs                    # open
+
+# The end of an RPC: a status alone.
+cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil
+# A new connection among the server's; its `conn` is set before anything moves on it. NULL when memory is out.
+cdef peer_t *peer_new(server_t *server) noexcept nogil
+cdef void peer_free(peer_t *peer) noexcept nogil
+# It is open: its settings are waited for.
+cdef void peer_opened(peer_t *peer) noexcept nogil
+cdef void peer_settled(peer_t *peer) noexcept nogil
+# A header block begins.
+cdef void peer_begins(peer_t *peer) noexcept nogil
+# Whether `size` more bytes may be queued for it; else `text` says why not.
+cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil

@@ -1,0 +1,188 @@
+"""Owns one client connection of the gRPC server and the RPCs on it: their memory, and how long a client may take.
+
+Must not know what is asked, nor how it is answered beyond a status.
+
+A client that is slow holds up nobody but itself. One timer per connection looks at all its streams while there are
+any: requests that come too slowly are refused, and a connection ends whose header block never does, or on which
+answers lie and none is read. Requests that wait for memory are let wait: their windows are shut by us.
+"""
+
+import logging
+
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free
+from libc.string cimport strlen
+
+from executor._native.answers cimport send_status
+from executor._native.http2 cimport session_unread, stream_came, stream_waits
+from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
+from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
+
+cdef enum:
+    SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
+
+cdef double SWEEP_MIN_S = 0.02
+cdef double SWEEP_MAX_S = 1.0
+
+log = logging.getLogger("millrace.rpc")
+
+
+# --- life -----------------------------------------------------------------------------------------
+
+cdef peer_t *peer_new(server_t *server) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>calloc(1, sizeof(peer_t))
+    if peer == NULL:
+        return NULL
+    peer.server = server
+    peer.settings.fire = on_no_settings
+    peer.settings.owner = peer
+    peer.sweep.fire = on_sweep
+    peer.sweep.owner = peer
+    peer.next = server.peers
+    if peer.next != NULL:
+        peer.next.previous = peer
+    server.peers = peer
+    server.peer_count += 1
+    return peer
+
+
+cdef void peer_free(peer_t *peer) noexcept nogil:
+    cdef server_t *server = peer.server
+    if peer.previous == NULL:
+        server.peers = peer.next
+    else:
+        peer.previous.next = peer.next
+    if peer.next != NULL:
+        peer.next.previous = peer.previous
+    server.peer_count -= 1
+    timer_disarm(server.reactor, &peer.settings)
+    timer_disarm(server.reactor, &peer.sweep)
+    free(peer)
+
+
+cdef void peer_opened(peer_t *peer) noexcept nogil:
+    timer_arm(peer.server.reactor, &peer.settings, peer.server.reactor.now + SETTINGS_S)
+
+
+cdef void peer_settled(peer_t *peer) noexcept nogil:
+    timer_disarm(peer.server.reactor, &peer.settings)
+
+
+cdef void on_no_settings(timer_t *timer, double now) noexcept nogil:
+    conn_close((<peer_t *>timer.owner).conn, b"the client does not speak HTTP/2: no settings came", True)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+    rpc.answered = True
+    timer_disarm(rpc.peer.server.reactor, &rpc.timer)
+    send_status(rpc.stream, status, text, size, NULL, NULL, 0)
+    conn_touch(rpc.peer.conn)
+
+
+# Something goes to everybody who reads: a first answer may be as large as it likes.
+cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil:
+    cdef size_t unread = session_unread(peer.conn.session)
+    cdef size_t most = peer.server.patience.unread_max
+    if unread == 0 or unread + size <= most:
+        return True
+    snprintf(text, room, b"answers wait unread: %zu bytes of this connection, and %zu more are over the limit of %zu",
+             unread, size, most)
+    return False
+
+
+# --- slow ones ------------------------------------------------------------------------------------
+
+cdef double interval(const patience_t *patience) noexcept nogil:
+    cdef double shortest = min(patience.header_s, min(patience.grace_s, patience.body_s))
+    return max(SWEEP_MIN_S, min(SWEEP_MAX_S, shortest / 4))
+
+
+cdef void watch(peer_t *peer, double now) noexcept nogil:
+    peer.sweep_at = now + interval(&peer.server.patience)
+    timer_arm(peer.server.reactor, &peer.sweep, peer.sweep_at)
+
+
+cdef void peer_begins(peer_t *peer) noexcept nogil:
+    cdef double now = peer.server.reactor.now
+    peer.block_at = now
+    if peer.sweep.due == 0:
+        peer.read_at = now
+        watch(peer, now)
+
+
+cdef void end(peer_t *peer, const char *reason) noexcept nogil:
+    conn_close(peer.conn, reason, True)
+    tell(reason)
+
+
+cdef void tell(const char *reason) noexcept with gil:
+    log.info("connection of a client ended: %s", reason.decode())
+
+
+# Whether the client still reads what waits for it. Control frames that the socket takes are no sign of that.
+cdef bint reads(peer_t *peer, double now) noexcept nogil:
+    cdef session_t *session = peer.conn.session
+    cdef bint moved = session.framed != peer.framed or (
+        session.output.pending > 0 and session.written != peer.written)
+    peer.framed = session.framed
+    peer.written = session.written
+    if moved or session_unread(session) == 0:
+        peer.read_at = now
+    return now - peer.read_at <= peer.server.patience.body_s
+
+
+cdef bint begins(const peer_t *peer, const stream_t *stream, double now) noexcept nogil:
+    return stream.headers_done or stream.discarding or now - peer.block_at <= peer.server.patience.header_s
+
+
+# Whether the flow, or somebody in Python, has the request, or it has come whole: nothing is expected of the client.
+cdef inline bint is_here(const rpc_t *rpc) noexcept nogil:
+    return rpc.answered or rpc.request != NULL or rpc.face != NULL or rpc.stream.ended
+
+
+cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
+    cdef const patience_t *patience = &rpc.peer.server.patience
+    cdef double age = now - rpc.began
+    # Of a message that is complete only the end of the stream is missing, and that is no bytes.
+    cdef size_t came = stream_came(rpc.stream) if rpc.body == NULL else 0
+    cdef char[160] text
+    if patience.rate > 0 and <double>came < (age - patience.grace_s) * patience.rate:
+        snprintf(text, sizeof(text), b"request came too slowly: %zu bytes in %.1f s; the least is %.0f bytes/s after "
+                 b"%.1f s", came, age, patience.rate, patience.grace_s)
+    elif age > patience.body_s and rpc.peer.server.reactor.budget.waiting > 0:
+        snprintf(text, sizeof(text), b"request came too slowly: %zu bytes in %.1f s; while others wait for memory, "
+                 b"%.1f s are allowed", came, age, patience.body_s)
+    else:
+        return
+    answer_status(rpc, STATUS_DEADLINE_EXCEEDED, <const unsigned char *>text, strlen(text))
+
+
+cdef void on_sweep(timer_t *timer, double now) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>timer.owner
+    cdef session_t *session = peer.conn.session
+    cdef stream_t *stream = session.streams
+    cdef rpc_t *rpc
+    # When this process was busy, clients are not to blame.
+    cdef double late = now - peer.sweep_at
+    if late < SWEEP_MAX_S:
+        late = 0
+    peer.block_at += late
+    peer.read_at += late
+    if not reads(peer, now):
+        end(peer, b"answers lie there, and it reads nothing")
+        return
+    while stream != NULL:
+        rpc = <rpc_t *>stream.user
+        if not begins(peer, stream, now):
+            end(peer, b"a header block did not come to its end in time")
+            return
+        if rpc != NULL and stream_waits(stream):
+            rpc.began = now
+        elif rpc != NULL and not is_here(rpc):
+            rpc.began += late
+            look_at(rpc, now)
+        stream = stream.next     # what is refused stays in the list until its end has left
+    if session.stream_count > 0 or session.output.pending > 0:
+        watch(peer, now)

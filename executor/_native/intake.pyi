@@ -1,0 +1,1 @@
+"""Owns what a stream brought while its message waits for the budget. Native callers only. Must not know HTTP/2."""
