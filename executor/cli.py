@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from executor import __version__, errors, parameters, tls_options
+from executor import __version__, errors, parameters, state_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_target, parse_url
 
@@ -195,6 +195,7 @@ def run_settings(parsed: argparse.Namespace, environment: Mapping[str, str]) -> 
         threads=parsed.threads,
         log_level=parsed.log_level,
         workers=parsed.workers,
+        state=state_options.place(parsed, parsed.workers),
     )
 
 
@@ -286,6 +287,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(_command(commands, "check", "check a manifest and draw its graph", _CHECK_EPILOG, _check))
     _add_node(_command(commands, "node", "serve one Python class as a node", _NODE_EPILOG, _node))
     _add_call(_command(commands, "call", "send one request and print the answer", _CALL_EPILOG, _call))
+    kept = "show what routers have learned"
+    state_options.add_command(_command(commands, "state", kept, state_options.EPILOG, state_options.show))
     commands.add_parser("worker").set_defaults(command=_worker)  # what `run --workers` starts; not for users
     return parser
 
@@ -338,6 +341,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     _add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
+    state_options.add_serving(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from executor import errors
+from executor import errors, state
 from executor._native import endpoint, exits, program, transport
 from executor._native import message as messages
 from executor.component import host, load
@@ -22,6 +22,7 @@ from executor.graph import plan as plans
 from executor.graph.builtin import BUILTINS
 from executor.graph.spec import Transport
 from executor.inference import Node
+from executor.learning import Learning, Router
 from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
@@ -93,7 +94,10 @@ class Nodes:
         pool: exits.Pool,
         limits: ServeLimits,
         node_tls: NodeTlsSettings | None = None,
+        learning: Learning | None = None,
     ) -> None:
+        self.routers: dict[str, Router] = {}
+        """The routers that learn."""
         self.endpoints: list[endpoint.Endpoint | None] = []
         self.known: dict[str, Node] = {}
         self.reached: dict[str, str] = {}
@@ -105,6 +109,7 @@ class Nodes:
         self._tls_settings = node_tls or NodeTlsSettings()
         self._tls: Source[NodeContexts] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._learning = learning or Learning()
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
@@ -127,11 +132,14 @@ class Nodes:
         """
         self._made = self.load(plan, settings) if made is None else made
         for node in plan.nodes:
+            if node.bandit is not None:
+                self.routers[node.name] = self._learning.router(node, plan, settings.state)
             self.endpoints.append(self._endpoint(node, settings))
 
     def program(self, plan: plans.Plan, routing: int) -> program.Program:
         """The plan in native form."""
-        return program.Program(plan.nodes, self.endpoints, routing)
+        tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
+        return program.Program(plan.nodes, self.endpoints, routing, plan.learns, tables)
 
     def component(self, hosted: host.Host) -> exits.Component:
         """The endpoint of a component in this process."""
@@ -143,6 +151,7 @@ class Nodes:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
         if self._tls is not None:
             self._watching = asyncio.create_task(self._tls.watch())
+        await self._learning.start(list(self.routers.values()))
         isolated = [_until_listening(child, channel) for child, channel in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
 
@@ -153,6 +162,7 @@ class Nodes:
         ending = [rest.close() for rest in self._rest]
         ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child, _ in self._children]
+        ending.append(self._learning.stop(list(self.routers.values())))
         for problem in await asyncio.gather(*ending, return_exceptions=True):
             if problem is not None:
                 log.error("a node was not closed properly", exc_info=problem)
@@ -162,6 +172,10 @@ class Nodes:
     def _endpoint(self, node: plans.PlanNode, settings: RunSettings) -> endpoint.Endpoint | None:
         if not node.calls:
             return None
+        if node.name in self.routers:
+            self.reached[node.name] = f"built in; learns in {state.told(self._learning.where)}"
+            handlers = self._learning.handlers(self.routers[node.name])
+            return exits.Component(self._reactor, node.name, handlers, self._pool)
         if node.builtin is not None:
             component = BUILTINS[node.builtin].component
             assert component is not None

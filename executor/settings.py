@@ -201,6 +201,8 @@ class RunSettings:
     log_level: str = "info"
     workers: int = 1
     """Processes that serve. Components are loaded once in each."""
+    state: str | None = None
+    """Where routers keep what they learn; None is the default place of `executor.state`."""
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""

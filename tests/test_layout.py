@@ -33,6 +33,7 @@ FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
         r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|program|request|routing|server|tls|transport"
+        r"|weights"
     ),
     "http2": r"framing|headers|http2|nghttp2|output|stream",
     "memory": r"buffer|message",
