@@ -8,6 +8,14 @@ ctypedef struct name_t:
     const char *data             # UTF-8, not NUL-terminated
     size_t size
 
+cdef enum:
+    TAKEN_PUID_MAX = 64          # as many as a request keeps
+
+# The request that a feedback message is about.
+ctypedef struct taken_puid_t:
+    char[TAKEN_PUID_MAX] text
+    int size
+
 # What the executor adds to the one meta field of an answer.
 ctypedef struct meta_edit_t:
     const name_t *nodes          # names of visited nodes
@@ -29,9 +37,10 @@ ctypedef struct codec_t:
     message_t *(*edit_meta)(message_t *message, const meta_edit_t *edit, failure_t *failure) noexcept nogil
     # The children's answers as one list message (form FORM_LIST), by reference.
     message_t *(*make_list)(message_t **items, int count, failure_t *failure) noexcept nogil
-    # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing.
+    # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing; and the
+    # start of response.meta.puid, size 0 where there is none.
     int (*feedback_routes)(
-        message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure
+        message_t *feedback, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
     ) noexcept nogil
     # The same message in the encoding `encoding`.
     message_t *(*transcode)(message_t *message, int encoding, failure_t *failure) noexcept nogil

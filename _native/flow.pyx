@@ -17,7 +17,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, strlen
 
 from executor._native.chance cimport chance_next, chance_seed
-from executor._native.codec cimport codec_of, codec_t, name_t
+from executor._native.codec cimport codec_of, codec_t, name_t, taken_puid_t
 from executor._native.endpoint cimport (
     call_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
 )
@@ -31,6 +31,7 @@ from executor._native.types cimport (
     ROUTE_ALL, ROUTE_NONE, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT,
     STATUS_RESOURCE_EXHAUSTED, WALK_CALL, WALK_FEEDBACK, WALK_PREDICT, failure_clear, failure_t,
 )
+from executor._native.weights cimport weights_find, weights_pick
 
 cdef enum:
     STAGE_IDLE = 0
@@ -291,6 +292,8 @@ cdef void choose(step_t *step) noexcept nogil:
         message = message_for(step, node.endpoint.encoding)
         if message != NULL:
             start_call(step, STAGE_ROUTE, METHOD_ROUTE, message)
+    elif node.table != NULL:
+        descend(step, weights_pick(node.table, &step.request.engine.chance, step.request.puid, step.request.puid_size))
     elif node.weights != NULL:
         point = chance_next(&step.request.engine.chance) * node.weights[node.child_count - 1]
         while slot < node.child_count - 1 and point >= node.weights[slot]:
@@ -483,6 +486,7 @@ cdef void finish(step_t *root) noexcept nogil:
 # Which way did the request go that this feedback is about? False after it failed the request.
 cdef bint read_taken_path(request_t *request, message_t *feedback) noexcept nogil:
     cdef program_t *program = request.program
+    cdef taken_puid_t puid
     cdef failure_t failure
     cdef char[160] text
     cdef int index, route
@@ -492,12 +496,15 @@ cdef bint read_taken_path(request_t *request, message_t *feedback) noexcept nogi
         fail(request, error_new(STATUS_RESOURCE_EXHAUSTED, b"out of memory", 13))
         return False
     if codec_of(request.encoding).feedback_routes(
-        feedback, program.names, program.count, request.routes, &failure
+        feedback, program.names, program.count, request.routes, &puid, &failure
     ) < 0:
         fail(request, error_of_failure(&failure, NULL, 0))
         return False
     for index in range(program.count):
         route = request.routes[index]
+        if program.nodes[index].table != NULL:
+            route = weights_find(program.nodes[index].table, route, puid.text, puid.size)
+            request.routes[index] = route
         if program.nodes[index].child_count > 0 and (route < ROUTE_NONE or route >= program.nodes[index].child_count):
             snprintf(
                 text, sizeof(text),

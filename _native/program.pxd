@@ -3,6 +3,7 @@
 
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport endpoint_t
+from executor._native.weights cimport weights_t
 
 cdef enum:
     ROUTING_NONE = 0             # meta.routing is left alone
@@ -16,6 +17,7 @@ ctypedef struct node_t:
     int input                    # METHOD_PREDICT, METHOD_TRANSFORM_INPUT, or -1
     bint asks_route              # calls ROUTE
     double *weights              # cumulative, child_count of them: the pick is ours; or NULL
+    weights_t *table             # the same where the router learns: its chances change; or NULL
     bint aggregates
     bint output
     bint takes_feedback
@@ -38,5 +40,5 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
-    cdef list keep               # names as bytes, endpoints
-    cdef int fill(self, int index, object node, object endpoint, int *places) except -1
+    cdef list keep               # names as bytes, endpoints, weight tables
+    cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1

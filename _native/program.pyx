@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from executor._native.buffer cimport counter_add
 from executor._native.endpoint cimport Endpoint
+from executor._native.weights cimport Weights
 
 
 cdef program_t *program_ref(program_t *program) noexcept nogil:
@@ -32,14 +33,15 @@ cdef void release(program_t *program) noexcept with gil:
 
 
 cdef class Program:
-    """A plan, bound to endpoints: `Program(nodes, endpoints, routing=0, adds_puid=False)`.
+    """A plan, bound to endpoints: `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None)`.
 
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
+    `tables` maps the index of a learning router to its `Weights`, one for each child.
     Raises ValueError when a node that makes calls has no endpoint.
     """
 
-    def __cinit__(self, nodes, endpoints, int routing=0, bint adds_puid=False):
+    def __cinit__(self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None):
         cdef int count = len(nodes)
         cdef int places = 0
         cdef int index
@@ -60,9 +62,9 @@ cdef class Program:
         self.raw.adds_puid = adds_puid
         self.raw.face = <void *>self
         for index in range(count):
-            self.fill(index, nodes[index], endpoints[index], &places)
+            self.fill(index, nodes[index], endpoints[index], (tables or {}).get(index), &places)
 
-    cdef int fill(self, int index, object node, object endpoint, int *places) except -1:
+    cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1:
         cdef node_t *target = &self.raw.nodes[index]
         cdef bytes name = node.name.encode()
         cdef double total = 0
@@ -86,6 +88,12 @@ cdef class Program:
                 total += node.weights[slot]
                 target.weights[slot] = total
         places[0] += target.child_count
+        if table is not None:
+            if len(<Weights?>table) != target.child_count:
+                told = f"node '{node.name}' has {target.child_count} children, its table {len(table)} branches"
+                raise ValueError(told)
+            self.keep.append(table)
+            target.table = &(<Weights>table).raw
         if endpoint is not None:
             self.keep.append(endpoint)
             target.endpoint = &(<Endpoint?>endpoint).raw

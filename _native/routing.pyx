@@ -21,7 +21,7 @@ cdef inline bint is_reported(const program_t *program, const step_t *step) noexc
     if not step.visited or program.routing == ROUTING_NONE:
         return False
     if program.routing == ROUTING_ROUTED:
-        return node.asks_route or node.weights != NULL
+        return node.asks_route or node.weights != NULL or node.table != NULL
     return node.child_count > 0 or node.input >= 0
 
 

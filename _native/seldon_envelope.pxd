@@ -4,7 +4,7 @@
 from libc.stdint cimport uint32_t
 
 from executor._native.buffer cimport buffer_t
-from executor._native.codec cimport meta_edit_t, name_t
+from executor._native.codec cimport meta_edit_t, name_t, taken_puid_t
 from executor._native.cursor cimport cursor_t
 from executor._native.message cimport message_t
 from executor._native.types cimport failure_t
@@ -100,5 +100,5 @@ cdef message_t *seldon_make_feedback(
     message_t *request, message_t *response, float reward, message_t *truth, failure_t *failure
 ) noexcept nogil
 cdef int seldon_feedback_routes(
-    message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure
+    message_t *feedback, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
 ) noexcept nogil

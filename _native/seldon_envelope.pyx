@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t
 from libc.string cimport memcmp, memcpy, memset
 
 from executor._native.buffer cimport buffer_new, buffer_unref
+from executor._native.codec cimport TAKEN_PUID_MAX
 from executor._native.cursor cimport cursor_enter, cursor_over
 from executor._native.message cimport (
     message_add, message_add_part, message_flat, message_new, message_ref, message_unref,
@@ -418,7 +419,7 @@ cdef message_t *seldon_make_feedback(
     return made
 
 
-# --- routes of a feedback message: response.meta.routing ---
+# --- the way a feedback message is about: response.meta.routing and response.meta.puid ---
 
 cdef int read_entry(cursor_t cursor, field_t *key, int *route, failure_t *failure) noexcept nogil:
     cdef field_t field
@@ -456,8 +457,19 @@ cdef int read_routing(
                 routes[index] = route
 
 
+cdef int read_puid(cursor_t meta, taken_puid_t *puid, failure_t *failure) noexcept nogil:
+    cdef field_t field
+    cdef int got
+    while True:
+        got = find_next(&meta, META_PUID, &field, failure)
+        if got <= 0:
+            return got
+        puid.size = <int>min(field.size, <size_t>TAKEN_PUID_MAX)
+        memcpy(puid.text, field.data, puid.size)
+
+
 cdef int read_response(
-    cursor_t response, const name_t *nodes, int count, int *routes, failure_t *failure
+    cursor_t response, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
 ) noexcept nogil:
     cdef cursor_t meta
     cdef field_t field
@@ -468,13 +480,13 @@ cdef int read_response(
             return got
         if cursor_enter(&response, field.data, field.size, &meta, failure) < 0:
             return -1
-        if read_routing(meta, nodes, count, routes, failure) < 0:
+        if read_routing(meta, nodes, count, routes, failure) < 0 or read_puid(meta, puid, failure) < 0:
             return -1
 
 
 # Occurrences are read one after the other, which is what merging them first would give.
 cdef int seldon_feedback_routes(
-    message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure
+    message_t *feedback, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
 ) noexcept nogil:
     cdef const unsigned char *data = message_flat(feedback)
     cdef cursor_t cursor, response
@@ -482,6 +494,7 @@ cdef int seldon_feedback_routes(
     cdef int got, index
     for index in range(count):
         routes[index] = ROUTE_ALL
+    puid.size = 0
     if data == NULL:
         return out_of_memory(failure)
     cursor = cursor_over(data, feedback.size)
@@ -491,5 +504,5 @@ cdef int seldon_feedback_routes(
             return got
         if cursor_enter(&cursor, field.data, field.size, &response, failure) < 0:
             return -1
-        if read_response(response, nodes, count, routes, failure) < 0:
+        if read_response(response, nodes, count, routes, puid, failure) < 0:
             return -1

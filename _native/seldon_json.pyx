@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint64_t
 
-from executor._native.codec cimport codec_of, codec_register, codec_t, name_t
+from executor._native.codec cimport codec_of, codec_register, codec_t, name_t, taken_puid_t
 from executor._native.cursor cimport raise_failure
 from executor._native.descriptor cimport KIND_INT32
 from executor._native.json cimport (
@@ -97,18 +97,19 @@ cdef int text_route(message_t *answer, long long *route, failure_t *failure) noe
 
 # A feedback that is not strictly one says nothing about routes, as Seldon's executor has it.
 cdef int text_feedback_routes(
-    message_t *feedback, const name_t *nodes, int count, int *routes, failure_t *failure
+    message_t *feedback, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
 ) noexcept nogil:
     cdef message_t *proto = proto_of_json(feedback, failure)
     cdef int result = -1
     cdef int index
     if proto != NULL:
-        result = codec_of(ENCODING_SELDON_PROTO).feedback_routes(proto, nodes, count, routes, failure)
+        result = codec_of(ENCODING_SELDON_PROTO).feedback_routes(proto, nodes, count, routes, puid, failure)
         message_unref(proto)
     if result < 0:
         failure_clear(failure)
         for index in range(count):
             routes[index] = ROUTE_ALL
+        puid.size = 0
     return 0
 
 

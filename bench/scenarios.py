@@ -131,6 +131,7 @@ _SPLIT = built_in(
     _LEAVES[:2],
     parameters=[{"name": "ratioA", "type": "FLOAT", "value": "0.5"}],
 )
+_BANDIT = built_in("split", "EPSILON_GREEDY", _LEAVES[:2])
 _DIAMOND: Graph = {
     "name": "first",
     "type": "TRANSFORMER",
@@ -164,6 +165,8 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("fan3", "three remote models and their average", _FAN, sizes=(64, 4 * KIB),
                  remote={**_BOTH, "c": "grpc"}),
         Scenario("router2", "an A/B test over two remote models", _SPLIT, sizes=(64, 4 * KIB), remote=_BOTH),
+        Scenario("bandit2", "an epsilon-greedy router over two remote models", _BANDIT, sizes=(64, 4 * KIB),
+                 remote=_BOTH, quick=()),
         Scenario("diamond", "transformer, two models, their average; all in the process", _DIAMOND, sizes=(4 * KIB, 64),
                  inside={"first": ECHO, "a": ECHO, "b": ECHO}, quick=()),
         Scenario("onnx", "a transformer and an ONNX model of the digits example, in the process", _ONNX, sizes=(512,),

@@ -14,13 +14,14 @@ from typing import Self
 
 import uvloop
 
+from executor import errors, manifest, workers
 from executor import limits as budgets
-from executor import manifest, workers
 from executor._native import budget, buffer, exits, flow, seldon, seldon_json, transport
 from executor.component import host, load
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
 from executor.inference import Bound, Bounds, Inference, Readiness
+from executor.learning import Learning
 from executor.listening import Listeners, told
 from executor.nodes import Nodes, Side
 from executor.protocol import seldon as protocol
@@ -121,6 +122,8 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
 
 
 def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected) -> Bounds:
+    if plan.learns and not settings.routing_meta:
+        raise errors.RequestError("--no-routing-meta: the graph has a router that learns, which needs meta.routing")
     routing = ROUTING_ROUTED if settings.routing_meta and plan.reports_routing else ROUTING_NONE
     if settings.routing_meta and settings.routing_visited:
         routing = ROUTING_VISITED
@@ -188,6 +191,7 @@ class Process:
         buffer.keep_at_most(memory.hard // KEPT_PART)
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
+        self.learning = Learning()
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
         self._listeners: Listeners | None = None
@@ -213,7 +217,7 @@ class Process:
 
     def new_nodes(self) -> Nodes:
         """Room for the nodes of one more plan."""
-        return Nodes(self.reactor, self.pool, self._limits, self._node_tls)
+        return Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
 
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
@@ -360,6 +364,7 @@ class Process:
                 task.cancel()
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await self.nodes.stop()
+            self.learning.close()
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:

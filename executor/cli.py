@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import __version__, errors, options
-from executor.commands import call, check, container, microservice, node, run
+from executor.commands import call, check, container, microservice, node, run, state
 
 
 class Command(Protocol):
@@ -27,7 +27,7 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = {"run": run, "check": check, "node": node, "call": call, "executor": container,
-                                      "microservice": microservice}  # fmt: skip
+                                      "microservice": microservice, "state": state}  # fmt: skip
 
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one

@@ -10,6 +10,7 @@ Must not know any protocol's error body (see `executor.protocol`) nor decide how
     ├── RequestError           the caller's request cannot be served as it is
     ├── RouteError             a router answered a route that does not exist
     ├── NodeError              a remote node failed or could not be reached
+    ├── StateError             what routers have learned cannot be read or written
     ├── LimitError             a bound was met: message too large, queue full
     ├── DeadlineError          the deadline passed first
     └── CancelledError         the caller went away
@@ -130,6 +131,13 @@ class NodeError(Error):
 
     status = Status.UNAVAILABLE
     reason = "NODE_ERROR"
+
+
+class StateError(Error):
+    """What routers have learned cannot be read or written. Whether an event was counted is then not known."""
+
+    status = Status.UNAVAILABLE
+    reason = "STATE_UNAVAILABLE"
 
 
 class LimitError(Error):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import children, errors
+from executor import children, errors, state
 from executor._native import endpoint, exits, program, transport
 from executor._native import message as messages
 from executor.component import host, load
@@ -22,6 +22,7 @@ from executor.graph.builtin import BUILTINS
 from executor.graph.spec import Transport
 from executor.health import Check, GraphHealth
 from executor.inference import Node
+from executor.learning import Learning, Router
 from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
@@ -123,9 +124,12 @@ class Nodes:
         pool: exits.Pool,
         limits: ServeLimits,
         node_tls: NodeTlsSettings | None = None,
+        learning: Learning | None = None,
     ) -> None:
         self.grpc = self.rest = Side()
         self.health: GraphHealth | None = None
+        self.routers: dict[str, Router] = {}
+        """The routers that learn."""
         self.reached: dict[str, str] = {}
         """How each node is reached, in words for the user."""
         self._reactor = reactor
@@ -136,6 +140,7 @@ class Nodes:
         self._tls_settings = node_tls or NodeTlsSettings()
         self._tls: Source[NodeContexts] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._learning = learning or Learning()
         self._hosts: list[host.Host] = []
         self._rest: list[RestNode] = []
         self._channels: list[Channel] = []
@@ -162,6 +167,8 @@ class Nodes:
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()
         for node in plan.nodes:
+            if node.bandit is not None:
+                self.routers[node.name] = self._learning.router(node, plan, settings.state)
             grpc, rest = self._reach(node, settings)
             self.grpc.add(node.name, grpc)
             if self.rest is not self.grpc:
@@ -181,7 +188,8 @@ class Nodes:
 
     def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
         """The plan in native form."""
-        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing)
+        tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
+        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables)
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""
@@ -195,6 +203,7 @@ class Nodes:
         """Loads components and starts isolated ones; returns when all are there. Raises `errors.Error`."""
         if self._tls is not None:
             self._watching = asyncio.create_task(self._tls.watch())
+        await self._learning.start(list(self.routers.values()))
         isolated = [child.start() for child in self._children]
         await _all([*isolated, *(hosted.load() for hosted in self._hosts)])
         if self._beside is not None:
@@ -210,6 +219,7 @@ class Nodes:
         ending += [child.stop() for child in self._children]
         if self._beside is not None:
             ending.append(self._beside.stop())
+        ending.append(self._learning.stop(list(self.routers.values())))
         for problem in await asyncio.gather(*ending, return_exceptions=True):
             if problem is not None:
                 log.error("a node was not closed properly", exc_info=problem)
@@ -238,6 +248,10 @@ class Nodes:
     def _here(self, node: plans.PlanNode, settings: RunSettings) -> Reached:
         if not node.calls:
             return Reached(None)
+        if node.name in self.routers:
+            self.reached[node.name] = f"built in; learns in {state.told(self._learning.where)}"
+            handlers = self._learning.handlers(self.routers[node.name])
+            return Reached(exits.Component(self._reactor, node.name, handlers, self._pool))
         if node.builtin is not None:
             component = BUILTINS[node.builtin].component
             assert component is not None

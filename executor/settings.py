@@ -301,6 +301,8 @@ class RunSettings:
     """None where no operator stands behind it."""
     payload_log: PayloadLogSettings | None = None
     prometheus_path: str | None = None
+    state: str | None = None
+    """Where routers keep what they learn; None is the default place of `executor.state`."""
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""

@@ -20,6 +20,7 @@ from executor import children, errors
 from executor._native import channel, exits, seldon, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
+from executor.learning import Learning
 from executor.nodes import ComponentNode, GrpcNode, Nodes, Side, own_address
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
@@ -35,15 +36,17 @@ async def bind() -> AsyncIterator[Bind]:
     reactor = transport.Reactor()
     pool = exits.Pool(reactor, 1)
     made: list[Nodes] = []
+    learning = Learning()
 
     def bound(root: Any, **settings: Any) -> Nodes:
-        made.append(Nodes(reactor, pool, ServeLimits(max_message_bytes=5000)))
+        made.append(Nodes(reactor, pool, ServeLimits(max_message_bytes=5000), learning=learning))
         made[-1].bind(plan(root), RunSettings("graph", **settings))
         return made[-1]
 
     yield bound
     for each in made:
         await each.stop()
+    learning.close()
     pool.stop()
     reactor.close()
 
@@ -68,6 +71,16 @@ async def test_each_node_gets_the_endpoint_that_it_asks_for(bind: Bind) -> None:
     }
     known = {name: type(each) for name, each in bound.known.items()}
     assert known == {"t": ComponentNode, "g": GrpcNode, "h": RestNode}
+
+
+async def test_a_router_that_learns_is_built_in(bind: Bind) -> None:
+    bound = bind(node("r", "", node("a"), node("b"), implementation="UCB1"), components=given("a", "b"), state="memory")
+    assert list(bound.routers) == ["r"]
+    assert bound.routers["r"].branches == ("a", "b")
+    assert bound.reached["r"] == "built in; learns in memory"
+    assert "r" not in bound.known
+    await bound.start()
+    assert [each.name for each in bound.routers["r"].report()] == ["a", "b"]
 
 
 async def test_a_node_that_is_never_called_needs_nothing(bind: Bind) -> None:

@@ -19,5 +19,8 @@ def make_list(messages: Iterable[message.Message], encoding: int | None = None) 
 def feedback_routes(feedback: message.Message, nodes: Iterable[str]) -> list[int]:
     """The routes that a feedback message's response took at `nodes`; -1 where it says nothing."""
 
+def feedback_puid(feedback: message.Message) -> str:
+    """The start of the puid of the request that a feedback message is about; "" where it says nothing."""
+
 def transcode(message: message.Message, encoding: int) -> message.Message:
     """The same message in another encoding. Raises DecodeError, or Error when there is no such way."""

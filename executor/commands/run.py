@@ -6,7 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import channel_options, options, tls_options
+from executor import channel_options, options, state_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
@@ -55,6 +55,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),
         channels=channel_options.read(parsed),
+        state=state_options.place(parsed, parsed.workers),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
@@ -80,3 +81,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
     channel_options.add(parser)
+    state_options.add_serving(parser)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from executor import channel_options, cpus, errors, options, tls_options
+from executor import channel_options, cpus, errors, options, state_options, tls_options
 from executor.container import annotations, flags
 from executor.settings import (
     CorsSettings,
@@ -63,6 +63,7 @@ def read(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Asked:
         tls=tls,
         node_tls=tls_options.nodes(parsed),
         channels=channel_options.read(parsed),
+        state=state_options.place(parsed, workers),
         routing_meta=not parsed.no_routing_meta,
         routing_visited=bool(environment.get("SELDON_ENABLE_ROUTING_INJECTION")),
         cors=_cors(environment),

@@ -1,6 +1,6 @@
 """Owns the built-in nodes: which step each takes over, how it picks a child, and what it computes.
 
-Must not call anything nor hold state between requests.
+Must not call anything nor hold state between requests: what routers learn, `executor.state` keeps.
 
 A node whose `implementation` is in `BUILTINS` is a built-in whatever its `type` says. To add one, write it as a
 `Builtin` in a file of its own and name it in the table at the end.
@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from executor.errors import ComponentError
+from executor.graph import bandits
 from executor.graph.spec import Node, NodeType, Parameter
 from executor.types import Method
 
@@ -116,6 +117,13 @@ class Builtin:
     """Makes the object that computes, where something has to be computed."""
     children: int | None = None
     """Exact number of children needed; None for any."""
+    bandit: Callable[[Node], bandits.Bandit] | None = None
+    """How the router learns, where it does; it then takes feedback too. Raises ValueError as `weights` does."""
+
+    @property
+    def does(self) -> frozenset[Method]:
+        """The calls that are not made, because the executor does the work itself."""
+        return frozenset({self.step, Method.SEND_FEEDBACK} if self.bandit else {self.step})
 
 
 SIMPLE_MODEL = Builtin("SIMPLE_MODEL", NodeType.MODEL, Method.PREDICT)
@@ -123,4 +131,14 @@ SIMPLE_ROUTER = Builtin("SIMPLE_ROUTER", NodeType.ROUTER, Method.ROUTE, weights=
 RANDOM_ABTEST = Builtin("RANDOM_ABTEST", NodeType.ROUTER, Method.ROUTE, weights=_random_ab, children=2)
 AVERAGE_COMBINER = Builtin("AVERAGE_COMBINER", NodeType.COMBINER, Method.AGGREGATE, component=AverageCombiner)
 
-BUILTINS = {each.name: each for each in (SIMPLE_MODEL, SIMPLE_ROUTER, RANDOM_ABTEST, AVERAGE_COMBINER)}
+LEARNING = tuple(
+    Builtin(name, NodeType.ROUTER, Method.ROUTE, bandit=bandit)
+    for name, bandit in (
+        ("EPSILON_GREEDY", bandits.epsilon_greedy),
+        ("THOMPSON_SAMPLING", bandits.thompson_sampling),
+        ("UCB1", bandits.ucb1),
+        ("EXP3", bandits.exp3),
+    )
+)
+
+BUILTINS = {each.name: each for each in (SIMPLE_MODEL, SIMPLE_ROUTER, RANDOM_ABTEST, AVERAGE_COMBINER, *LEARNING)}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from executor.errors import ManifestError, Problem
+from executor.graph.bandits import Bandit
 from executor.graph.builtin import BUILTINS, Builtin
 from executor.graph.spec import Endpoint, Node, NodeType, Parameter, Predictor, Value
 from executor.types import Method
@@ -45,6 +46,8 @@ class PlanNode:
     """ROUTE where the node is asked for the child."""
     weights: tuple[float, ...] | None
     """Chances of the children, where the executor picks the child itself; they sum to 1."""
+    bandit: Bandit | None
+    """How the chances are learned, where they change."""
     aggregate: Method | None
     output: Method | None
     feedback: bool
@@ -55,6 +58,11 @@ class PlanNode:
     parameters: tuple[Parameter, ...]
     endpoint: Endpoint
     image: str
+
+    @property
+    def picks(self) -> bool:
+        """Whether the executor picks the child itself."""
+        return self.weights is not None or self.bandit is not None
 
     @property
     def needs_endpoint(self) -> bool:
@@ -82,6 +90,8 @@ class Plan:
     """Levels of nodes."""
     reports_routing: bool
     """Whether some node routes or picks, so that answers should say which way they went."""
+    learns: bool
+    """Whether some router learns: answers must then say which way they went, and which request they are of."""
 
     @property
     def root(self) -> PlanNode:
@@ -129,7 +139,7 @@ def calls_of(node: Node) -> frozenset[Method]:
     builtin = BUILTINS.get(node.implementation)
     if builtin is None:
         return _CALLS_OF_TYPE[node.type].union(node.methods)
-    return frozenset(node.methods) - {builtin.step}
+    return frozenset(node.methods) - builtin.does
 
 
 def _problem(fault: Fault) -> Problem:
@@ -147,7 +157,8 @@ def _plan(name: str, deployment: str, nodes: list[PlanNode]) -> Plan:
         nodes=tuple(nodes),
         index={node.name: node.index for node in nodes},
         depth=max(depths),
-        reports_routing=any(node.route is not None or node.weights is not None for node in nodes),
+        reports_routing=any(node.route is not None or node.picks for node in nodes),
+        learns=any(node.bandit is not None for node in nodes),
     )
 
 
@@ -163,9 +174,12 @@ def _number(node: Node, parent: int | None, nodes: list[PlanNode]) -> int:
 def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, ...] = ()) -> PlanNode:
     builtin = BUILTINS.get(node.implementation)
     calls = calls_of(node)
+    bandit = builtin.bandit(node) if builtin and builtin.bandit else None
     computes = builtin is not None and builtin.component is not None
     if builtin is not None and computes:
         calls |= {builtin.step}
+    if bandit is not None:
+        calls |= {Method.SEND_FEEDBACK}
     return PlanNode(
         index=index,
         name=node.name,
@@ -176,10 +190,11 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         input=_first(calls, Method.TRANSFORM_INPUT, Method.PREDICT),
         route=_first(calls, Method.ROUTE),
         weights=builtin.weights(node) if builtin and builtin.weights else None,
+        bandit=bandit,
         aggregate=_first(calls, Method.AGGREGATE),
         output=_first(calls, Method.TRANSFORM_OUTPUT),
         feedback=Method.SEND_FEEDBACK in calls,
-        builtin=node.implementation if computes else None,
+        builtin=node.implementation if computes or bandit else None,
         calls=bool(calls),
         parameters=node.parameters,
         endpoint=node.endpoint,
@@ -235,12 +250,12 @@ def _faults_of_builtin(node: Node, builtin: Builtin) -> Iterator[tuple[str, str]
         yield "children", f"{builtin.name} needs exactly {builtin.children} children, not {len(node.children)}"
     elif builtin.stands_for is not NodeType.MODEL and not node.children:
         yield "children", f"{builtin.name} needs at least one child"
-    elif builtin.weights is not None:
+    elif lowers := builtin.weights or builtin.bandit:
         try:
-            builtin.weights(node)
+            lowers(node)
         except ValueError as error:
             yield "parameters", str(error)
-    if builtin.component is not None and calls_of(node):
+    if (builtin.component or builtin.bandit) and calls_of(node):
         more = ", ".join(sorted(method.name for method in calls_of(node)))
         yield "methods", f"{builtin.name} computes in this process and cannot be called for {more}; use another node"
 
@@ -277,8 +292,8 @@ def _does(plan: Plan, node: PlanNode) -> str:
     """The steps of `node` in the order they run."""
     names = [plan.nodes[child].name for child in node.children]
     steps = [_word(node.input), _word(node.route), _picks(node, names)]
-    steps.append("averages" if node.builtin else _word(node.aggregate))
-    if len(names) > 1 and node.route is None and node.weights is None and node.aggregate is None:
+    steps.append("averages" if node.builtin and node.aggregate is not None else _word(node.aggregate))
+    if len(names) > 1 and node.route is None and not node.picks and node.aggregate is None:
         steps.append(f"calls all, answers with {names[0]}'s")
     steps.append(_word(node.output))
     told = " → ".join(filter(None, steps)) or ("passes on" if names else "returns its input")
@@ -287,6 +302,8 @@ def _does(plan: Plan, node: PlanNode) -> str:
 
 
 def _picks(node: PlanNode, names: list[str]) -> str:
+    if node.bandit is not None:
+        return f"picks {', '.join(names)} by what it has learned"
     if node.weights is None:
         return ""
     chances = dict(zip(names, node.weights, strict=True))

@@ -18,8 +18,9 @@ def parameter(value: Value, name: str = "ratioA") -> Parameter:
     return Parameter(name, value, "FLOAT", str(value))
 
 
-def test_the_table_knows_seldons_four() -> None:
+def test_the_table_knows_seldons_four_and_those_that_learn() -> None:
     assert {name: (each.stands_for, each.step) for name, each in BUILTINS.items()} == {
+        **dict.fromkeys(("EPSILON_GREEDY", "THOMPSON_SAMPLING", "UCB1", "EXP3"), (NodeType.ROUTER, Method.ROUTE)),
         "SIMPLE_MODEL": (NodeType.MODEL, Method.PREDICT),
         "SIMPLE_ROUTER": (NodeType.ROUTER, Method.ROUTE),
         "RANDOM_ABTEST": (NodeType.ROUTER, Method.ROUTE),

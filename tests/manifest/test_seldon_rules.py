@@ -48,7 +48,7 @@ def test_without_any_pods_there_are_no_containers() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER"])
+@pytest.mark.parametrize("name", ["SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER", "UCB1"])
 def test_builtins_need_no_container(name: str) -> None:
     model = "implementation: SIMPLE_MODEL"
     unit = f"{{name: n, implementation: {name}, children: [{{name: a, {model}}}, {{name: b, {model}}}]}}"
@@ -63,8 +63,9 @@ def test_servers_need_a_model_uri_and_have_to_be_known() -> None:
     assert problems(local("{name: n, implementation: HUGGINGFACE_SERVER}")) == []
     assert problems(local("{name: n, implementation: XGBOOST_SERVER, modelUri: 'gs://m'}")) == []
     known = (
-        "SIMPLE_MODEL, SIMPLE_ROUTER, RANDOM_ABTEST, AVERAGE_COMBINER, SKLEARN_SERVER, XGBOOST_SERVER, "
-        "MLFLOW_SERVER, TENSORFLOW_SERVER, TRITON_SERVER, HUGGINGFACE_SERVER, TEMPO_SERVER"
+        "SIMPLE_MODEL, SIMPLE_ROUTER, RANDOM_ABTEST, AVERAGE_COMBINER, EPSILON_GREEDY, THOMPSON_SAMPLING, UCB1, "
+        "EXP3, SKLEARN_SERVER, XGBOOST_SERVER, MLFLOW_SERVER, TENSORFLOW_SERVER, TRITON_SERVER, "
+        "HUGGINGFACE_SERVER, TEMPO_SERVER"
     )
     assert problems(local("{name: n, implementation: SKLERN_SERVER, modelUri: 'gs://m'}")) == [
         (

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from support import wire
 
 from executor import errors
-from executor._native import buffer, codec_face, message, seldon
+from executor._native import buffer, codec_face, message, seldon, seldon_json
 from executor.types import Form
 
 
@@ -26,6 +27,15 @@ def test_each_call_reaches_the_codec() -> None:
     feedback = seldon.build_feedback(None, answer, 1.0, None)
     assert codec_face.feedback_routes(feedback, ["a", "b"]) == [3, -1]
     assert codec_face.transcode(answer, 0).encoding == 0
+
+
+@pytest.mark.parametrize("codec", [seldon, seldon_json])
+@pytest.mark.parametrize("puid", ["", "id-1", "é☃", "x" * 64, "y" * 200])
+def test_feedback_says_which_request_it_is_about(codec: Any, puid: str) -> None:
+    answer = codec.build("strData", "x", meta={"puid": puid, "routing": {"a": 3}})
+    feedback = codec.build_feedback(None, answer, 1.0, None)
+    assert codec_face.feedback_puid(feedback) == puid[:64]
+    assert codec_face.feedback_puid(codec.build_feedback(answer, None, 1.0, None)) == ""
 
 
 def test_a_missing_codec_is_named() -> None:
