@@ -24,6 +24,7 @@ from executor.nodes import Nodes
 from executor.protocol import seldon as protocol
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader, in_thread
+from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
@@ -89,7 +90,8 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     process.bind()
     process.nodes.bind(plan, settings)
     bound = _bound(process.nodes, plan, settings, selected)
-    process.serve(bound, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s)
+    site = Site(selected.deployment.name, selected.deployment.namespace)
+    process.serve(bound, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, site)
     return plan
 
 
@@ -173,7 +175,14 @@ class Process:
         if self._listens:
             self._listeners = Listeners(self._listen)
 
-    def serve(self, bound: Bound, rpcs: Mapping[str, Rpc], rest: RestTable, default_timeout_s: float | None) -> None:
+    def serve(
+        self,
+        bound: Bound,
+        rpcs: Mapping[str, Rpc],
+        rest: RestTable,
+        default_timeout_s: float | None,
+        site: Site | None = None,
+    ) -> None:
         """Makes the fronts; they begin to serve in `start`."""
         inference = Inference(
             self.engine, bound.program, bound.plan, bound.nodes, graph=bound.graph, readiness=self.readiness
@@ -189,7 +198,7 @@ class Process:
             tls=self._tls,
         )
         if self._listen.http_port is not None:
-            app = App(inference, rest, limits=self._limits, default_timeout_s=default_timeout_s)
+            app = App(inference, rest, limits=self._limits, default_timeout_s=default_timeout_s, site=site)
             self.rest = RestServer(app, self._limits, self._tls)
 
     def switch(self, prepared: Prepared) -> None:

@@ -18,11 +18,12 @@ from email.utils import formatdate
 import uvicorn
 
 from executor.rest.app import App
-from executor.rest.connection import Connection
+from executor.rest.connection import Connection, Stamp
 from executor.settings import ServeLimits
 from executor.tls import ServerContexts, Source, rest_context
 
 HANDSHAKE_TIMEOUT_S = 4.0
+DRAIN_POLL_S = 0.01
 TICK_S = 0.5
 """How often the Date header is renewed and connections are looked over."""
 
@@ -50,10 +51,11 @@ class _Uvicorn(uvicorn.Server):
         ]
         self.started = True
 
-    async def tick(self, sweep_s: float) -> None:
+    async def tick(self, sweep_s: float, stamp: Stamp) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+            stamp.set(self.server_state.default_headers)
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
@@ -68,7 +70,10 @@ class RestServer:
         self._app = app
         self._tls = tls
         self._limits = limits or ServeLimits()
-        bounded = type("BoundedConnection", (Connection,), {"limits": self._limits})
+        self._plain: set[Connection] = set()
+        self._stamp = Stamp()
+        own = {"limits": self._limits, "front": app, "plain": self._plain, "stamp": self._stamp}
+        bounded = type("BoundedConnection", (Connection,), own)
         config = uvicorn.Config(
             app,
             http=bounded,
@@ -95,7 +100,7 @@ class RestServer:
     @property
     def requests(self) -> int:
         """Requests now being served."""
-        return len(self._server.server_state.tasks)
+        return len(self._server.server_state.tasks) + len(self._plain)
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on `sockets`, which are bound; they are closed when the server drains."""
@@ -103,7 +108,7 @@ class RestServer:
         config.load()
         self._server.lifespan = config.lifespan_class(config)
         await self._server.listen(sockets, rest_context(self._tls) if self._tls is not None else None)
-        self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S))
+        self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S, self._stamp))
 
     def accept(self, sock: socket.socket) -> None:
         """Takes over an accepted connection, once `start` has returned."""
@@ -140,9 +145,11 @@ class RestServer:
             server.close()
         for connection in list(state.connections):
             connection.shutdown()
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=self._limits.drain_timeout_s if timeout_s is None else timeout_s)
-        return not state.tasks
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_timeout_s if timeout_s is None else timeout_s):
+                while self.requests:  # noqa: ASYNC110 plain requests have no task to wait for
+                    await asyncio.sleep(DRAIN_POLL_S)
+        return not self.requests
 
     async def stop(self) -> None:
         """End everything now: what still runs is cancelled, and connections are closed. Call it once or often."""
@@ -155,15 +162,17 @@ class RestServer:
         state = self._server.server_state
         for server in self._server.servers:
             server.close()
+        for connection in list(self._plain):
+            connection.cut_off()
         tasks = list(state.tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
-        for connection in list(state.connections):
-            connection.transport.close()
+        for each in list(state.connections):
+            each.transport.close()
         await asyncio.sleep(0)
-        for connection in list(state.connections):
-            connection.transport.abort()
+        for each in list(state.connections):
+            each.transport.abort()
         for server in self._server.servers:
             await server.wait_closed()
