@@ -19,8 +19,8 @@ ctypedef struct job_t:
     job_t *next                  # in the pool's queue, or among those that are done
     message_t *answer
     error_t *error
-    void *context                # the Context, a reference
-    void *task                   # the asyncio.Task of an async handler, a reference; or NULL
+    void *context                # the Context, or the Pending of a callback handler; a reference
+    void *task                   # the asyncio.Task of an async handler, or what a callback one returned; or NULL
 
 ctypedef struct exit_t:
     reactor_t *reactor

@@ -2,7 +2,8 @@
 
 Must not know what handlers do, nor how a plan is walked.
 
-A quick handler runs inline on the loop's thread, a coroutine function as a Task, a blocking one in a pool of threads.
+A quick handler runs inline on the loop's thread, a coroutine function as a Task, a blocking one in a pool of threads. A
+callback one is called inline and answers later, by itself: that is how nodes are called over HTTP, without a Task.
 A job outlives its call when the caller leaves early: a Task is cancelled, a thread cannot be, so it finishes in the
 background; its answer is dropped and its slot stays taken until then.
 """
@@ -58,6 +59,7 @@ cdef enum:
     MODE_QUICK = 0
     MODE_ASYNC = 1
     MODE_BLOCKING = 2
+    MODE_CALLBACK = 3
 
 ctypedef struct pool_t:
     pthread_mutex_t lock
@@ -95,7 +97,7 @@ cdef void exit_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
     job.message = call.message   # handed on: the handler's may be the only reference
     call.message = NULL
     job.work.owner = job
-    job.work.run = run_inline if mode == MODE_QUICK else run_async if mode == MODE_ASYNC else run_pooled
+    job.work.run = RUNS[mode]
     call.token = job
     reactor_add_work(exit.reactor, &job.work)
 
@@ -111,6 +113,10 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
         # Not begun yet.
         reactor_drop_work(job.exit.reactor, &job.work)
         job_over(job)
+    elif job.work.queued:
+        return                   # answered: the delivery finds that nobody waits
+    elif job.exit.modes[job.method] == MODE_CALLBACK:
+        cancel_callback(job)
     elif job.task != NULL:
         cancel_task(job)
     elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
@@ -119,6 +125,17 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
 
 cdef void cancel_task(job_t *job) noexcept with gil:
     (<object>job.task).cancel()
+
+
+# Nothing more is heard of it: `cancel` is the handler's last word.
+cdef void cancel_callback(job_t *job) noexcept with gil:
+    cdef Pending pending = <Pending>job.context
+    pending.job = NULL
+    try:
+        if job.task != NULL:
+            (<object>job.task).cancel()
+    finally:
+        job_over(job)
 
 
 # The job has come to its end, on the loop's thread.
@@ -229,6 +246,68 @@ cdef class Waiter:
         with nogil:
             deliver(job)
         reactor.settle()
+
+
+cdef void run_callback(work_t *work) noexcept:
+    cdef job_t *job = <job_t *>work.owner
+    cdef Component component = <Component>job.exit.face
+    cdef Context context = component.context_of(job.call)
+    cdef Pending pending = Pending.__new__(Pending)
+    pending.job = job
+    pending.component = component
+    Py_INCREF(pending)
+    job.context = <void *>pending
+    try:
+        begun = component.handlers[job.method](message_wrap(take_message(job)), context, pending)
+    except BaseException as exception:
+        pending.fail(exception)
+        return
+    if pending.job != NULL:      # else it has answered already
+        Py_INCREF(begun)
+        job.task = <void *>begun
+
+
+cdef void run_delivery(work_t *work) noexcept:
+    with nogil:
+        deliver(<job_t *>work.owner)
+
+
+cdef class Pending:
+    """A call that waits for its answer: `answer` or `fail` ends it, once; what comes later or twice is dropped."""
+
+    cdef job_t *job              # NULL once it is over
+    cdef Component component
+
+    def answer(self, Message message not None):
+        """The node's answer."""
+        if self.job != NULL:
+            self.job.answer = message_ref(message.raw)
+            self.end()
+
+    def fail(self, error):
+        """Why there is no answer."""
+        if self.job != NULL:
+            self.job.error = error_of_exception(error)
+            self.end()
+
+    # Delivered as work, so that no request moves on inside a handler or a cancel.
+    cdef int end(self) except -1:
+        cdef job_t *job = self.job
+        cdef Reactor reactor = self.component.reactor
+        self.job = NULL
+        job.work.run = run_delivery
+        reactor_add_work(&reactor.raw, &job.work)
+        if not reactor.settling:
+            reactor.enter()
+            reactor.settle()
+        return 0
+
+
+cdef (void (*)(work_t *) noexcept)[4] RUNS
+RUNS[MODE_QUICK] = run_inline
+RUNS[MODE_ASYNC] = run_async
+RUNS[MODE_BLOCKING] = run_pooled
+RUNS[MODE_CALLBACK] = run_callback
 
 
 # --- the pool -----------------------------------------------------------------------------------
@@ -452,17 +531,22 @@ cdef class Context:
     @property
     def headers(self):
         """The request's metadata, or forwarded HTTP headers: a list of (name, value)."""
-        cdef list headers = []
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.fields]
+
+    @property
+    def fields(self):
+        """The same as bytes."""
+        cdef list fields = []
         cdef const nv_t *field
         cdef int index
         if self.metadata != NULL:
             for index in range(self.metadata.count):
                 field = &self.metadata.fields[index]
-                headers.append((
-                    PyBytes_FromStringAndSize(field.name, field.name_size).decode("latin-1"),
-                    PyBytes_FromStringAndSize(field.value, field.value_size).decode("latin-1"),
+                fields.append((
+                    PyBytes_FromStringAndSize(field.name, field.name_size),
+                    PyBytes_FromStringAndSize(field.value, field.value_size),
                 ))
-        return headers
+        return fields
 
     @property
     def deadline(self):
@@ -483,8 +567,9 @@ OPS.cancel = exit_cancel
 cdef class Component(Endpoint):
     """A node that Python answers for: `Component(reactor, name, handlers, pool=None, encoding=-1, running_max=1024)`.
 
-    `handlers` maps `executor.types.Method` to (`executor.types.Mode`, handler). `pool` is needed when one of them is
-    BLOCKING. `running_max` bounds the calls that run or wait; one more is answered RESOURCE_EXHAUSTED.
+    `handlers` maps `executor.types.Method` to (`executor.types.Mode`, handler): a function of (message, context); for
+    CALLBACK of (message, context, pending), which returns something with a `cancel()`. `pool` is needed when one of
+    them is BLOCKING. `running_max` bounds the calls that run or wait; one more is answered RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, Reactor reactor, str name, handlers, Pool pool=None, int encoding=-1, long running_max=1024):

@@ -1,4 +1,4 @@
-"""Owns the way into the flow from Python: a request whose answer a future gets.
+"""Owns the way into the flow from Python: a request whose answer a future or a function gets.
 
 Must not know what the message means. The gRPC front does not come this way: see `server`.
 """
@@ -8,6 +8,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from executor._native.chance cimport chance_uuid
 from executor._native.endpoint cimport error_free, error_t, error_to_exception, metadata_of, metadata_t
+from executor._native.http1 cimport Fields
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
 from executor._native.program cimport Program
@@ -21,13 +22,16 @@ cdef enum:
 
 
 cdef class Request:
-    """A request that runs: `future` gets the answer as a Message, or the error; `cancel()` ends it early."""
+    """A request that runs: `future`, or the function given instead, gets the answer as a Message, or the error;
+    `cancel()` ends it early, and nothing is heard of it then.
+    """
 
     cdef request_t *request
     cdef Engine engine           # keeps what the request counts on
     cdef Program program
     cdef Reactor reactor
-    cdef readonly object future
+    cdef readonly object future  # None where there is a function
+    cdef object done
     cdef readonly str puid
     cdef message_t *answer
     cdef error_t *error
@@ -39,6 +43,8 @@ cdef class Request:
 
     def cancel(self):
         """Cancels the request's calls, if it still runs."""
+        if self.done is not None:
+            self.done = nobody
         if self.request != NULL:
             self.reactor.enter()
             with nogil:
@@ -68,7 +74,9 @@ cdef void deliver(work_t *work) noexcept:
     cdef error_t *error = face.error
     face.answer = NULL
     face.error = NULL
-    if face.future.done():
+    if face.done is not None:
+        tell(face, answer, error)
+    elif face.future.done():
         message_unref(answer)
         error_free(error)
     elif error != NULL:
@@ -76,6 +84,22 @@ cdef void deliver(work_t *work) noexcept:
     else:
         face.future.set_result(message_wrap(answer))
     Py_DECREF(face)
+
+
+def nobody(answer, error):
+    """Takes the place of a function that nothing more is to be told."""
+
+
+cdef void tell(Request face, message_t *answer, error_t *error) noexcept:
+    try:
+        if error != NULL:
+            face.done(None, error_to_exception(error))
+        else:
+            face.done(message_wrap(answer), None)
+    except BaseException as exception:
+        told = {"message": "a front failed while it answered", "exception": exception}
+        face.reactor.loop.call_exception_handler(told)
+    face.done = nobody           # it may hold who holds this
 
 
 cdef front_ops_t FRONT_OPS
@@ -90,25 +114,35 @@ def new_puid(Engine engine):
 
 
 def submit(
-    Engine engine, Program program, int walk, int method, Message message, headers, str puid, double deadline=0
+    Engine engine, Program program, int walk, int method, Message message, headers, str puid, double deadline=0,
+    done=None
 ):
     """Starts a request; returns a `Request`.
 
-    `headers` are (name, value) pairs that every node gets; `deadline` is in seconds of `time.monotonic()`, 0 means
-    none. Raises LimitError when too many requests run already, RequestError for a puid of more than 64 characters.
+    `headers` are (name, value) pairs that every node gets, or an `http1.Fields`, to which the puid is added;
+    `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
+    being made, perhaps before this returns. Raises LimitError when too many requests run already, RequestError for a
+    puid of more than 64 characters.
     """
     cdef Request face
     cdef bytes raw_puid = puid.encode("utf-8")
     cdef metadata_t *metadata
     if len(raw_puid) > PUID_MAX:
         raise errors.RequestError(f"Seldon-Puid of {len(raw_puid)} bytes: at most {PUID_MAX} are allowed")
-    metadata = metadata_of(headers)
+    if isinstance(headers, Fields):
+        metadata = (<Fields>headers).metadata(puid.encode("latin-1"))
+        if metadata == NULL:
+            raise MemoryError()
+    else:
+        metadata = metadata_of(headers)
     face = Request.__new__(Request)
     face.engine = engine
     face.program = program
     face.reactor = engine.reactor
     face.puid = puid
-    face.future = engine.reactor.loop.create_future()
+    face.done = done
+    if done is None:
+        face.future = engine.reactor.loop.create_future()
     face.work.run = deliver
     face.work.owner = <void *>face
     engine.reactor.enter()

@@ -13,13 +13,14 @@ from executor._native.json cimport (
     string_is, string_plain, string_t,
 )
 from executor._native.message cimport (
-    message_add_copy, message_add_part, message_flat, message_new, message_unref,
+    message_add_copy, message_add_part, message_flat, message_new, message_ref, message_unref,
 )
 from executor._native.text cimport (
     text_begin, text_byte, text_drop, text_integer, text_string, text_t, text_word,
 )
 from executor._native.types cimport (
-    ENCODING_SELDON_JSON, FORM_FEEDBACK, FORM_LIST, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED, fail,
+    ENCODING_SELDON_JSON, FORM_FEEDBACK, FORM_FOREIGN, FORM_LIST, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
+    fail,
 )
 
 cdef int out_of_memory(failure_t *failure) noexcept nogil:
@@ -413,6 +414,8 @@ cdef message_t *text_edit_meta(message_t *message, const meta_edit_t *edit, fail
     cdef const unsigned char *data = message_flat(message)
     cdef splice_t edited
     cdef int result
+    if message.form == FORM_FOREIGN:
+        return message_ref(message)      # it has no meta that could be edited
     edited.result = message_new(ENCODING_SELDON_JSON, message.form)
     if data == NULL or edited.result == NULL:
         message_unref(edited.result)

@@ -13,7 +13,7 @@ from executor._native.buffer cimport (
     buffer_borrow, buffer_copy, buffer_new, buffer_of_bytes, buffer_ref, buffer_t, buffer_unref, counter_get,
     memory_lend,
 )
-from executor._native.types cimport ENCODING_COUNT, FORM_FEEDBACK
+from executor._native.types cimport ENCODING_COUNT, FORM_FOREIGN
 
 cdef const unsigned char *NOTHING = b""
 
@@ -189,8 +189,8 @@ cdef class Message:
         cdef buffer_t *buffer
         if encoding < 0 or encoding >= ENCODING_COUNT:
             raise ValueError(f"encoding {encoding}: allowed are 0 to {ENCODING_COUNT - 1}")
-        if form < 0 or form > FORM_FEEDBACK:
-            raise ValueError(f"form {form}: allowed are 0 to {FORM_FEEDBACK}")
+        if form < 0 or form > FORM_FOREIGN:
+            raise ValueError(f"form {form}: allowed are 0 to {FORM_FOREIGN}")
         if data is None:
             self.raw = message_new(encoding, form)
             if self.raw == NULL:

@@ -262,7 +262,34 @@ inline const byte *read(const byte *at, const byte *end, number_t *number) {
     return at;
 }
 
+// Numbers of few decimals: at most DECIMALS of them, and at most 15 digits in all. No two such decimals are the same
+// double, so one that reads back as `value` is its shortest text. 0 when `value` is none.
+constexpr int DECIMALS = 6;
+constexpr double SCALE = 1e6;
+
+size_t write_decimals(char *to, double value) {
+    const double size = std::fabs(value);
+    if (!(size >= 1e-3 && size < 1e9)) return 0;  // others may be shorter with an exponent
+    const double scaled = size * SCALE;
+    const uint64_t units = static_cast<uint64_t>(scaled + 0.5);
+    if (static_cast<double>(units) / SCALE != size) return 0;
+    char *at = to;
+    if (value < 0) *at++ = '-';
+    const uint64_t whole = units / 1000000;
+    uint32_t rest = static_cast<uint32_t>(units % 1000000);
+    at += integer_write(at, static_cast<int64_t>(whole));
+    *at++ = '.';
+    char *last = at;
+    for (int i = DECIMALS - 1; i >= 0; i--, rest /= 10) {
+        at[i] = static_cast<char>('0' + rest % 10);
+        if (at[i] != '0' && at + i > last) last = at + i;
+    }
+    return static_cast<size_t>(last + 1 - to);
+}
+
 size_t write_shortest(char *to, double value) {
+    const size_t size = write_decimals(to, value);
+    if (size > 0) return size;
     return static_cast<size_t>(std::to_chars(to, to + NUMBER_TEXT, value).ptr - to);
 }
 

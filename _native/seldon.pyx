@@ -48,7 +48,7 @@ build_feedback = seldon_build.build_feedback
 cdef object FLOAT64 = numpy.dtype("float64")
 cdef tuple KINDS = ("", "", "", "", "binData", "strData", "jsonData", "customData")
 cdef tuple DATA_KINDS = ("", "", "tensor", "ndarray", "tftensor")
-cdef tuple FORMS = ("a SeldonMessage", "a SeldonMessageList", "a Feedback")
+cdef tuple FORMS = ("a SeldonMessage", "a SeldonMessageList", "a Feedback", "an HTTP body")
 
 
 # --- the route in a router's answer ---

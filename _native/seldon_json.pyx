@@ -51,7 +51,9 @@ cdef object FLOAT64 = numpy.dtype("float64")
 cdef object INT64 = numpy.dtype("int64")
 cdef tuple KINDS = ("", "tensor", "ndarray", "tftensor", "binData", "strData", "jsonData", "customData")
 cdef dict META_TYPES = {"puid": str, "tags": dict, "routing": dict, "requestPath": dict, "metrics": list}
-cdef tuple FORMS = ("a SeldonMessage", "a SeldonMessageList", "a Feedback")
+cdef tuple MEMBERS = ("status", "meta", "data", "binData", "strData", "jsonData", "customData")
+cdef tuple DATA_MEMBERS = ("names", "tensor", "ndarray", "tftensor")
+cdef tuple FORMS = ("a SeldonMessage", "a SeldonMessageList", "a Feedback", "an HTTP body")
 
 
 # --- the codec ---
@@ -236,6 +238,15 @@ cdef class Parts:
     def status(self):
         """The status member as a dict (code, info, reason, status), None when there is none."""
         return self.object(&self.opened.status, dict, "status", None)
+
+    def strays(self):
+        """Members that are not known, which may be misspelt: (name, names that are known in its place) of each."""
+        cdef dict whole = self.object(&self.text, dict, "the message", {})
+        data = whole.get("data")
+        found = [(name, MEMBERS) for name in whole if name not in MEMBERS]
+        if isinstance(data, dict):
+            found += [(f"data.{name}", DATA_MEMBERS) for name in data if name not in DATA_MEMBERS]
+        return found
 
     def message(self):
         """This SeldonMessage as a message of its own, by reference."""

@@ -47,6 +47,7 @@ cdef enum:
     FORM_MESSAGE = 0        # SeldonMessage
     FORM_LIST = 1           # SeldonMessageList
     FORM_FEEDBACK = 2       # Feedback
+    FORM_FOREIGN = 3        # an HTTP body that only nodes can read
 
 cdef enum:
     FAILURE_TEXT = 240

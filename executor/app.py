@@ -27,12 +27,12 @@ from executor.nodes import Nodes, Side
 from executor.protocol import seldon as protocol
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader, in_thread
+from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
 from executor.rpc.server import RpcServer
 from executor.settings import (
-    CorsSettings,
     ListenSettings,
     NodeSettings,
     NodeTlsSettings,
@@ -102,7 +102,8 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     process.bind()
     process.nodes.bind(plan, settings)
     bounds = _bound(process.nodes, plan, settings, selected)
-    process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, settings.cors)
+    site = Site(selected.deployment.name, selected.deployment.namespace, settings.cors.origins, settings.cors.headers)
+    process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, site)
     return plan
 
 
@@ -230,10 +231,9 @@ class Process:
         rpcs: Mapping[str, Rpc],
         rest: RestTable,
         default_timeout_s: float | None,
-        cors: CorsSettings | None = None,
+        site: Site | None = None,
     ) -> None:
         """Makes the fronts; they begin to serve in `start`."""
-        cors = cors or CorsSettings()
         self._bounds = bounds
         self._by_grpc = Inference.of(self.engine, bounds.grpc, self.readiness)
         self._by_rest = Inference.of(self.engine, bounds.rest, self.readiness)
@@ -252,9 +252,8 @@ class Process:
                 rest,
                 limits=self._limits,
                 default_timeout_s=default_timeout_s,
-                cors_origins=cors.origins,
-                cors_headers=cors.headers,
                 budget=self.reactor.budget,
+                site=site,
             )
             self.rest = RestServer(app, self._limits, self._tls)
 

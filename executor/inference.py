@@ -6,18 +6,21 @@ Must not know HTTP or gRPC. The gRPC front's hot path enters the flow natively a
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from executor import errors
-from executor._native import flow, front, message, program
+from executor._native import flow, front, http1, message, program
 from executor.graph import plan as plans
 from executor.graph import spec
 from executor.health import GraphHealth
 from executor.protocol import seldon
 from executor.status import Status
 from executor.types import Method, Walk
+
+Done = Callable[[message.Message | None, Exception | None], object]
+"""Is told a request's answer, or its error."""
 
 
 class Node(Protocol):
@@ -80,6 +83,14 @@ class Bound:
     """How its nodes are asked whether they are well; None where they are not asked."""
     asking: int = 0
     """Questions under way that nodes are asked besides predictions."""
+    takes_foreign: bool = False
+    """Whether every node takes HTTP bodies as they come, so that none has to be read here."""
+
+    def __post_init__(self) -> None:
+        asked = [node.name for node in self.plan.nodes if node.calls]
+        self.takes_foreign = bool(asked) and all(
+            getattr(self.nodes.get(name), "takes_foreign", False) for name in asked
+        )
 
     @property
     def idle(self) -> bool:
@@ -167,6 +178,40 @@ class Inference:
         with bound.asked():
             return not await bound.health.look()
 
+    @property
+    def takes_foreign(self) -> bool:
+        """Whether a message of form FOREIGN can be served: see `Bound`."""
+        return self._bound.takes_foreign
+
+    def new_puid(self) -> str:
+        """An id for a request that brings none."""
+        return front.new_puid(self._engine)
+
+    def start(
+        self,
+        walk: Walk,
+        method: Method,
+        message: message.Message,
+        done: Done,
+        *,
+        headers: Sequence[tuple[str, str]] | http1.Fields = (),
+        puid: str | None = None,
+        timeout_s: float | None = None,
+    ) -> front.Request:
+        """Starts one request through the plan; `done(answer, error)` is called at its end, perhaps before this returns.
+
+        `headers` go to every node; `puid` is made when there is none; `timeout_s` bounds the whole request, None
+        and 0 do not. Raises `errors.Error`. What this returns has the puid, and a `cancel()`.
+        """
+        if not self.readiness.begun:
+            raise errors.NodeError("the graph is still loading")
+        puid = puid or self.new_puid()
+        if not isinstance(headers, http1.Fields):
+            headers = [pair for pair in headers if pair[0].lower() != "seldon-puid"]
+            headers.append(("seldon-puid", puid))
+        deadline = time.monotonic() + timeout_s if timeout_s else 0.0
+        return front.submit(self._engine, self.program, walk, method, message, headers, puid, deadline, done)
+
     async def run(
         self,
         walk: Walk,
@@ -177,20 +222,11 @@ class Inference:
         puid: str | None = None,
         timeout_s: float | None = None,
     ) -> Answer:
-        """Takes one request through the plan.
-
-        `headers` go to every node; `puid` is made when there is none; `timeout_s` bounds the whole request, None
-        and 0 do not. Raises `errors.Error`. Cancelling the caller cancels the calls on the wire.
-        """
-        if not self.readiness.begun:
-            raise errors.NodeError("the graph is still loading")
-        puid = puid or front.new_puid(self._engine)
-        forwarded = [pair for pair in headers if pair[0].lower() != "seldon-puid"]
-        forwarded.append(("seldon-puid", puid))
-        deadline = time.monotonic() + timeout_s if timeout_s else 0.0
-        request = front.submit(self._engine, self.program, walk, method, message, forwarded, puid, deadline)
+        """Takes one request through the plan, as `start` does. Cancelling the caller cancels the calls on the wire."""
+        future, done = _awaited()
+        request = self.start(walk, method, message, done, headers=headers, puid=puid, timeout_s=timeout_s)
         try:
-            return Answer(await request.future, puid)
+            return Answer(await future, request.puid)
         finally:
             request.cancel()
 
@@ -222,3 +258,18 @@ class Inference:
         if self.plan.find(name) is not None:
             raise errors.RequestError(f"node '{name}' is built in and has no metadata", status=Status.NOT_FOUND)
         raise errors.RequestError(f"Failed to find model {name}", status=Status.NOT_FOUND)
+
+
+def _awaited() -> tuple[asyncio.Future[message.Message], Done]:
+    """A future, and the function that is told its outcome."""
+    future: asyncio.Future[message.Message] = asyncio.get_running_loop().create_future()
+
+    def done(answer: message.Message | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if answer is not None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error or errors.Error("no answer"))
+
+    return future, done

@@ -32,6 +32,10 @@ class Form(IntEnum):
     MESSAGE = 0
     LIST = 1
     FEEDBACK = 2
+    FOREIGN = 3
+    """A request's body in no encoding known here, such as multipart: only for graphs whose nodes take it as it is.
+    Its Content-Type and Content-Encoding travel with the request's headers.
+    """
 
 
 class Mode(IntEnum):
@@ -43,6 +47,8 @@ class Mode(IntEnum):
     """A coroutine function, as a Task on the event loop."""
     BLOCKING = 2
     """In a bounded pool of threads."""
+    CALLBACK = 3
+    """Called inline, and answers later through its third argument, an `exits.Pending`."""
 
 
 class Walk(IntEnum):

@@ -1,7 +1,7 @@
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from executor._native import flow, message, program
+from executor._native import flow, http1, message, program
 
 class Request:
     future: asyncio.Future[message.Message]
@@ -16,7 +16,8 @@ def submit(
     walk: int,
     method: int,
     message: message.Message,
-    headers: Iterable[tuple[str, str]],
+    headers: Iterable[tuple[str, str]] | http1.Fields,
     puid: str,
     deadline: float = 0,
+    done: Callable[[message.Message | None, Exception | None], object] | None = None,
 ) -> Request: ...

@@ -36,6 +36,9 @@ class Parts:
     def status(self) -> dict[str, Any] | None:
         """The status member as a dict (code, info, reason, status), None when there is none."""
 
+    def strays(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Members that are not known, which may be misspelt: (name, names that are known in its place) of each."""
+
     def raw_meta(self) -> bytes:
         """The text of the meta member; b"" when there is none."""
 

@@ -53,3 +53,11 @@ class Codec(Protocol):
 CODECS: dict[int, Codec] = {Encoding.SELDON_PROTO: seldon, Encoding.SELDON_JSON: seldon_json}
 ARRAYS = frozenset({"tensor", "ndarray", "tftensor"})
 """Payload kinds that a component sees as an array."""
+
+
+def strays(parts: Parts) -> list[tuple[str, tuple[str, ...]]]:
+    """Members of a message that its codec does not know, and the names that it knows. Protobuf has none: its fields
+    are numbers.
+    """
+    find = getattr(parts, "strays", None)
+    return [] if find is None else list(find())

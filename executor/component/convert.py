@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from executor.component import faults, raw
-from executor.component.codecs import ARRAYS, Parts
+from executor.component.codecs import ARRAYS, Parts, strays
 
 NUMBERS = "iuf"
 """numpy's kinds of dtypes that fit every array payload."""
@@ -33,7 +33,7 @@ def features_of(parts: Parts, node: str) -> Any:
     if kind in ARRAYS:
         return parts.array()
     if not kind:
-        raise faults.empty(node)
+        raise faults.empty(node, strays(parts))
     return _custom(parts.value()) if kind == "customData" else parts.value()
 
 

@@ -5,6 +5,7 @@ Must not send a traceback to anyone. It is logged once, here.
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from executor.errors import ComponentError, Error, RequestError
@@ -96,9 +97,10 @@ def missing(node: str, method: str) -> ComponentError:
     )
 
 
-def empty(node: str) -> RequestError:
-    """For a message without a payload."""
-    return RequestError(f"node {node!r}: the message has no data", reason=BAD_DATA, node=node)
+def empty(node: str, strays: Sequence[tuple[str, Sequence[str]]] = ()) -> RequestError:
+    """For a message without a payload; `strays` are members that may have been meant as one."""
+    told = "".join(f"; {name!r} is not known, allowed are {', '.join(known)}" for name, known in strays[:3])
+    return RequestError(f"node {node!r}: the message has no data{told}", reason=BAD_DATA, node=node)
 
 
 def unsendable(node: str, method: str, value: Any, why: str, *, unknown: bool = False) -> ComponentError:

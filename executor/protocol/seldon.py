@@ -122,6 +122,8 @@ def _executor_routes() -> tuple[Route, ...]:
             Route(f"{version}/feedback", _POST, Action.RUN, Walk.FEEDBACK, Method.SEND_FEEDBACK, Form.FEEDBACK),
             Route(f"{version}/metadata/{{name}}", _GET, Action.MODEL_METADATA),
             Route(f"{version}/status/{{name}}", _GET, Action.STATUS),
+            Route(f"{version}/doc/", _ANY, Action.DOC),
+            Route(f"{version}/doc/{{name}}", _ANY, Action.DOC),
         ]
     return tuple(routes)
 
@@ -154,6 +156,7 @@ def _node_routes() -> tuple[Route, ...]:
         Route("/health/ping", _GET, Action.PING),
         Route("/health/status", _GET, Action.STATUS),
         Route("/api/v1.0/health/status", _GET, Action.STATUS),
+        Route("/seldon.json", _GET, Action.DOC),
         Route("/metadata", _GET, Action.MODEL_METADATA),
         Route("/api/v1.0/metadata", _GET, Action.MODEL_METADATA),
         # Not Seldon's: the same probes work for every millrace process.
@@ -206,6 +209,7 @@ EXECUTOR_REST = RestTable(
     escape_html=True,
     puid=True,
     nosniff=True,
+    public_prefix="/seldon/{namespace}/{deployment}",
 )
 """What the executor serves over REST."""
 

@@ -27,6 +27,8 @@ class Action(Enum):
     """Whether requests can be served, with an empty body."""
     PING = "ping"
     """Always yes, with a text."""
+    DOC = "doc"
+    """What is served, told to people and programs: a page, or an OpenAPI document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Route:
     """What one REST path means."""
 
     path: str
-    """Exact path. A `{name}` segment stands for any one segment, the name of a node."""
+    """Exact path. A `{name}` segment stands for any one segment, the name of a node or of a document."""
     verbs: frozenset[str]
     """HTTP methods allowed; empty is any. With OPTIONS among them, CORS preflights are answered."""
     action: Action = Action.RUN
@@ -88,6 +90,10 @@ class RestTable:
     """Whether every request gets a `Seldon-Puid`, and every answer carries it."""
     nosniff: bool = False
     """Whether answers carry `X-Content-Type-Options: nosniff`."""
+    public_prefix: str = ""
+    """Where an ingress offers the paths that clients post to, with {namespace} and {deployment} in it; the OpenAPI
+    document tells those.
+    """
 
 
 def by_path(rpcs: tuple[Rpc, ...]) -> Mapping[str, Rpc]:

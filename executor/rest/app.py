@@ -4,9 +4,7 @@ Must not parse payloads, and must not know a protocol's paths or bodies: those c
 """
 
 import asyncio
-import json
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,15 +14,16 @@ from executor import errors
 from executor._native import budget as budgets
 from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
+from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
-from executor.rest import headers
+from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_reply
+from executor.rest.plain import Routes, Starter
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
-from executor.types import Encoding, Method, Walk
+from executor.types import Encoding, Form, Method, Walk
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-RawHeaders = list[tuple[bytes, bytes]]
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +33,7 @@ DISCARD_BYTES = 1 << 20
 DISCARD_S = 2.0
 """How much, and for how long, of a refused body is read on, so that its sender gets to see the answer."""
 
-_JSON = (b"content-type", b"application/json")
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_CLOSE = (b"connection", b"close")
 _RETRY = (b"retry-after", b"1")
-_ESCAPES = (
-    (b"<", b"\\u003c"),
-    (b">", b"\\u003e"),
-    (b"&", b"\\u0026"),
-    (b"\xe2\x80\xa8", b"\\u2028"),
-    (b"\xe2\x80\xa9", b"\\u2029"),
-)
 
 
 class Answer(Protocol):
@@ -56,9 +45,11 @@ class Answer(Protocol):
     def puid(self) -> str: ...
 
 
-class Inference(Protocol):
+class Inference(Starter, Protocol):
     """What the front needs of the request path; `executor.inference` is one."""
 
+    @property
+    def takes_foreign(self) -> bool: ...
     async def healthy(self) -> bool: ...
 
     async def run(
@@ -90,15 +81,6 @@ class Request:
     puid: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = (_JSON,)
-
-
 class App:
     """The front, as an ASGI application. `node` is the name of the one node of a node server."""
 
@@ -111,8 +93,7 @@ class App:
         default_timeout_s: float | None = None,
         budget: budgets.Budget | None = None,
         node: str = "",
-        cors_origins: str = "*",
-        cors_headers: str = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token",
+        site: Site | None = None,
     ) -> None:
         self.draining = False
         self._inference = inference
@@ -122,7 +103,11 @@ class App:
         self._budget = budget or budgets.Budget()
         self._node = node
         self._router = Router(table)
-        self._shared = {route: self._shared_headers(route, cors_origins, cors_headers) for route in table.routes}
+        self._site = site or Site()
+        self._shared = {route: answers.shared_headers(table, route, self._site) for route in table.routes}
+        self._pages = docs.pages(table, self._site)
+        self.plain = Routes(table, inference, default_timeout_s, self._site).plain
+        """The short way of plain requests, which `executor.rest.connection` tries first."""
         self._actions: dict[Action, Callable[[Request], Awaitable[Reply]]] = {
             Action.RUN: self._run,
             Action.MODEL_METADATA: self._model_metadata,
@@ -131,6 +116,7 @@ class App:
             Action.READY: self._ready,
             Action.LIVE: self._live,
             Action.PING: self._ping,
+            Action.DOC: self._doc,
         }
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
@@ -149,7 +135,7 @@ class App:
             if not connection.may_answer:
                 return
             error = errors.NodeError("the server is stopping", http_status=503)
-            await _send(send, self._failure(error), [_CLOSE])
+            await _send(send, self._failure(error), [answers.CLOSE])
         finally:
             if connection is not None:
                 connection.running = None
@@ -165,8 +151,8 @@ class App:
             await _send(send, Reply(200, b"", ()), shared)
             return
         head = headers.Head(scope["headers"])
-        puid = head.puid or (str(uuid.uuid4()) if self._table.puid else None)
-        extra = [*shared, (b"seldon-puid", puid.encode("latin-1"))] if self._table.puid and puid else shared
+        puid = head.puid or (self._inference.new_puid() if self._table.puid else None)
+        extra = self._extra(shared, head, puid, scope)
         try:
             reply = await self._actions[route.action](Request(route, name or self._node, scope, receive, head, puid))
         except errors.Error as error:
@@ -180,7 +166,7 @@ class App:
             raise
         except Exception as cause:
             log.exception("%s %s failed", verb, path)
-            reply = self._failure(errors.Error(f"internal error: {type(cause).__name__}: {cause}"))
+            reply = self._failure(answers.internal(cause))
         await _send(send, reply, extra)
 
     # --- actions ----------------------------------------------------------------------------------------------
@@ -193,28 +179,33 @@ class App:
         route, head = request.route, request.head
         limit = self._limits.max_message_bytes
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
-        body = await bodies.read(request.receive, head, limit, held)
+        text = await bodies.read(request.receive, head, limit, held)
+        form, forwarded = route.form, head.forwarded
         if request.scope["method"] == "GET":
             text = bodies.form_json(request.scope["query_string"])
+        elif route.walk is Walk.PREDICT and self._inference.takes_foreign and not head.is_plain_json:
+            form, forwarded = Form.FOREIGN, [*head.forwarded, *head.of_body]
         else:
-            text = bodies.json_text(body, head, limit)
+            text = bodies.json_text(text, head, limit)
         answer = await self._inference.run(
             route.walk,
             route.method,
-            messages.Message(text, route.encoding, route.form),
-            headers=head.forwarded,
+            messages.Message(text, route.encoding, form),
+            headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,
         )
         reply = bytes(answer.message)
+        if answer.message.form == Form.FOREIGN:  # it came back as it went in
+            return Reply(200, reply, tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body))
         status = route.status_of(reply) if route.status_of else 200
         return Reply(status, escape_html(reply) if self._table.escape_html else reply)
 
     async def _model_metadata(self, request: Request) -> Reply:
-        return _json_reply(await self._inference.model_metadata(request.name))
+        return json_reply(await self._inference.model_metadata(request.name))
 
     async def _graph_metadata(self, request: Request) -> Reply:
-        return _json_reply(await self._inference.graph_metadata())
+        return json_reply(await self._inference.graph_metadata())
 
     async def _status(self, request: Request) -> Reply:
         answer = await self._inference.node_status(request.name)
@@ -229,7 +220,13 @@ class App:
         return Reply(200, b"", ())
 
     async def _ping(self, request: Request) -> Reply:
-        return Reply(200, b"pong", (_TEXT,))
+        return Reply(200, b"pong", (answers.TEXT,))
+
+    async def _doc(self, request: Request) -> Reply:
+        found = self._pages.get(request.name if request.name != self._node else "")
+        if found is None:
+            return Reply(404, b"404 page not found\n", (answers.TEXT,))
+        return found
 
     # --- what is not served -----------------------------------------------------------------------------------
 
@@ -257,49 +254,26 @@ class App:
         return self._failure(error), extra
 
     def _failure(self, error: errors.Error) -> Reply:
-        """The answer that reports `error`: a node's own body if it sent one, else the protocol's."""
-        body, content_type = error.body, _JSON
-        if body is None:
-            body = self._table.error_body(error)
-        elif error.body_type is not None:
-            content_type = (b"content-type", error.body_type.encode("latin-1", "replace"))
-        status = self._table.error_status(error)
-        if not 200 <= status <= 599:
-            status = 502
-        if status in (204, 304):
-            return Reply(status, b"", ())
-        return Reply(status, escape_html(body) if self._table.escape_html else body, (content_type,))
+        return answers.failure(self._table, error)
+
+    def _extra(self, shared: RawHeaders, head: headers.Head, puid: str | None, scope: Scope) -> RawHeaders:
+        """The headers that the answer carries whatever it is."""
+        if not self._table.puid or puid is None:
+            return shared
+        extra = [*shared, (b"seldon-puid", puid.encode("latin-1"))]
+        if head.is_event:
+            extra += answers.cloud_event(self._site, scope["raw_path"], puid)
+        return extra
 
     async def _refuse_body(self, receive: bodies.Receive, send: Send, reply: Reply, extra: RawHeaders) -> None:
         """Answers before the body is read, then reads on a little: a close with bytes unread would lose the answer."""
-        await _send(send, reply, [*extra, _CLOSE], more_body=True)
+        await _send(send, reply, [*extra, answers.CLOSE], more_body=True)
         try:
             async with asyncio.timeout(DISCARD_S):
                 await bodies.discard(receive, DISCARD_BYTES)
         except TimeoutError:
             log.debug("a refused body did not end within %s s", DISCARD_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _shared_headers(self, route: Route, cors_origins: str, cors_headers: str) -> RawHeaders:
-        """The headers that every answer of `route` carries."""
-        shared = [(b"x-content-type-options", b"nosniff")] if self._table.nosniff else []
-        shared.append((b"access-control-allow-origin", cors_origins.encode("latin-1")))
-        shared.append((b"access-control-allow-headers", cors_headers.encode("latin-1")))
-        if "OPTIONS" in route.verbs:
-            shared.append((b"access-control-allow-methods", ",".join(sorted(route.verbs)).encode()))
-        return shared
-
-
-def escape_html(body: bytes) -> bytes:
-    """JSON text in which no byte can be taken for markup. Those characters stand only inside JSON strings."""
-    for raw, escape in _ESCAPES:
-        if raw in body:
-            body = body.replace(raw, escape)
-    return body
-
-
-def _json_reply(value: Mapping[str, Any]) -> Reply:
-    return Reply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
 
 
 async def _send(send: Send, reply: Reply, extra: Iterable[tuple[bytes, bytes]] = (), more_body: bool = False) -> None:

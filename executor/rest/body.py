@@ -10,13 +10,15 @@ from urllib.parse import parse_qs
 
 from executor import errors
 from executor._native import budget
+from executor.rest import multipart
 from executor.rest.headers import Head
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _PLAIN_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
-_ACCEPTED = f"application/json, or {_FORM_TYPE} with a field json="
+_MULTIPART_TYPE = "multipart/form-data"
+_ACCEPTED = f"application/json, {_MULTIPART_TYPE}, or {_FORM_TYPE} with a field json="
 
 
 class NoMemoryError(errors.LimitError):
@@ -100,6 +102,8 @@ def json_text(body: bytes, head: Head, limit: int) -> bytes:
     media = media.strip()
     if media == _FORM_TYPE:
         return form_json(body)
+    if media == _MULTIPART_TYPE:
+        return multipart.json_text(body, _parameter(head.content_type.partition(";")[2], "boundary"))
     if media and media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
         raise _unsupported(f"Content-Type {head.content_type!r}: allowed is {_ACCEPTED}")
     charset = _parameter(parameters, "charset")
@@ -125,7 +129,7 @@ def form_json(query: bytes) -> bytes:
 def _parameter(parameters: str, name: str) -> str:
     for parameter in parameters.split(";"):
         key, _, value = parameter.partition("=")
-        if key.strip() == name:
+        if key.strip().lower() == name:
             return value.strip().strip('"')
     return ""
 

@@ -1,15 +1,19 @@
-"""Owns one REST connection: uvicorn's HTTP/1.1 protocol with the bounds and the cancelling it lacks.
+"""Owns one REST connection: uvicorn's HTTP/1.1 protocol with the bounds, the cancelling and the short way it lacks.
 
-Must not know what is served. uvicorn parses and writes; here are bounds on headers, time and connections, and
-the end of a request whose client hung up.
+Must not know what is served. uvicorn parses and writes; here are bounds on headers, time and connections, the end of a
+request whose client hung up, and the short way of plain requests: one that came as a whole, in the form that nearly all
+have (`_native.http1`), is handed to the front and answered without uvicorn's cycle, ASGI's messages or a Task.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from executor.rest.app import CONNECTION
+from executor._native import http1
+from executor.rest.app import CONNECTION, App
+from executor.rest.plain import Plain
 from executor.settings import ServeLimits
 
 _ANSWERS = {
@@ -20,20 +24,46 @@ _ANSWERS = {
 }
 
 
+JOINED_BYTES = 64 * 1024
+"""A body up to this size is copied behind its head, which is cheaper than two pieces."""
+
+
 class HeaderError(Exception):
     """The request line and headers are over their bound."""
+
+
+class Stamp:
+    """The header lines that all answers of a server begin with now."""
+
+    __slots__ = ("line",)
+
+    def __init__(self) -> None:
+        self.line = b""
+
+    def set(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Change them."""
+        self.line = b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection. `limits` is set on a subclass, since uvicorn makes the connections."""
 
     limits = ServeLimits()
+    front: App
+    stamp: "Stamp"
+    plain: set["Connection"]
+    """Connections of the server that serve a plain request now."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.running: asyncio.Task[Any] | None = None
         """The task that serves a request, for as long as it does."""
         self.lost = False
+        self._in_message = False
+        """Whether the parser is inside a request."""
+        self._short: Plain | None = None
+        """The plain request being served."""
+        self._held: list[bytes] = []
         self._head_bytes = 0
         self._silent_since: float | None = None
         self._head_since: float | None = None
@@ -54,15 +84,76 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         if self.running is not None:
             self.running.cancel()
+        if self._short is not None:
+            self._short.cancel()
+            self._end_short()
 
     def data_received(self, data: bytes) -> None:
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._short is not None:
+            # For later. Reading stops, so that no more than this is held.
+            self._held.append(data)
+            self.flow.pause_reading()
+        elif not self._begin_short(data):
             super().data_received(data)
+
+    # --- the short way ----------------------------------------------------------------------------------------
+
+    def _begin_short(self, data: bytes) -> bool:
+        """Serves `data` if it is one plain request, and nothing before it is under way."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if self._in_message or not idle or self.flow.write_paused:
+            return False
+        request = http1.read_request(data, self.limits.max_header_bytes, self.limits.max_message_bytes)
+        plain = self.front.plain(request) if request is not None else None
+        if plain is None:
+            return False
+        self._unset_keepalive_if_required()
+        self._silent_since = None
+        self._short = plain
+        self.plain.add(self)
+        plain.start(self._answer_short)
+        return True
+
+    def _answer_short(self, status: int, lines: bytes, body: bytes) -> None:
+        """The answer of the plain request; `lines` are its headers, without those of the connection."""
+        self._end_short()
+        if self.lost or self.transport.is_closing():
+            return
+        ending = b"connection: close\r\n" if self._last else b""
+        framing = b"content-length: %d\r\n\r\n" % len(body) if status not in (204, 304) else b"\r\n"
+        head = b"%b%b%b%b%b" % (STATUS_LINE[status], self.stamp.line, lines, ending, framing)
+        if len(body) > JOINED_BYTES:
+            self.transport.writelines([head, body])
+        else:
+            self.transport.write(head + body)
+        self.server_state.total_requests += 1
+        if self._last:
+            self.transport.close()
+            return
+        self._silent_since = self.loop.time()
+        if self._held:
+            data = b"".join(self._held)
+            self._held = []
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def _end_short(self) -> None:
+        self._short = None
+        self.plain.discard(self)
+
+    def cut_off(self) -> None:
+        """Ends the plain request under way, with an answer."""
+        if self._short is not None:
+            self._last = True
+            self._short.cut_off()
 
     # --- parser -----------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._in_message = True
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         self._head_bytes = 0
         self._silent_since = None
@@ -85,6 +176,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._in_message = False
         self._body_since = None
 
     def _count(self, size: int) -> None:
@@ -140,7 +232,7 @@ class Connection(HttpToolsProtocol):
     def idle(self) -> bool:
         """Whether no request is under way, not even half of one."""
         served = self.cycle is None or self.cycle.response_complete
-        return served and self._head_since is None and self._body_since is None
+        return served and self._short is None and self._head_since is None and self._body_since is None
 
     # --- errors below the front -------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ _READ = {
     b"seldon-puid": "puid",
     b"millrace-timeout": "timeout",
     b"connection": "connection",
+    b"ce-specversion": "event",
 }
 _DROPPED = frozenset(name.encode() for name in NOT_FORWARDED)
 
@@ -37,7 +38,9 @@ _DROPPED = frozenset(name.encode() for name in NOT_FORWARDED)
 class Head:
     """The headers of one request: what the front itself needs (None: not sent), and what is forwarded."""
 
-    __slots__ = ("connection", "content_encoding", "content_length", "content_type", "forwarded", "puid", "timeout")
+    __slots__ = (
+        "connection", "content_encoding", "content_length", "content_type", "event", "forwarded", "puid", "timeout",
+    )  # fmt: skip
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self.content_type: str | None = None
@@ -46,18 +49,34 @@ class Head:
         self.puid: str | None = None
         self.timeout: str | None = None
         self.connection: str | None = None
+        self.event: str | None = None
         self.forwarded: list[tuple[str, str]] = []
         for name, value in raw:
             attribute = _READ.get(name)
             if attribute is not None:
                 # Of repeated headers the first counts, as in Seldon.
-                if getattr(self, attribute) is None:
-                    setattr(self, attribute, value.decode("latin-1"))
-            elif name not in _DROPPED:
+                setattr(self, attribute, getattr(self, attribute) or value.decode("latin-1"))
+            if name not in _DROPPED:
                 self.forwarded.append((name.decode("latin-1"), value.decode("latin-1")))
         if self.connection is not None and self.connection.lower() not in ("keep-alive", "close"):
             named = {token.strip().lower() for token in self.connection.split(",")}
             self.forwarded = [header for header in self.forwarded if header[0] not in named]
+
+    @property
+    def is_event(self) -> bool:
+        """Whether the request is a CloudEvent."""
+        return self.event is not None
+
+    @property
+    def is_plain_json(self) -> bool:
+        """Whether the body is JSON text as it stands, and says no more of itself than that."""
+        return self.content_type in (None, "application/json") and self.content_encoding in (None, "identity")
+
+    @property
+    def of_body(self) -> list[tuple[str, str]]:
+        """The headers that say what the body is."""
+        told = (("content-type", self.content_type), ("content-encoding", self.content_encoding))
+        return [(name, value) for name, value in told if value is not None]
 
 
 _TIMEOUT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", re.ASCII)

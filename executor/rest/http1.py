@@ -1,74 +1,96 @@
-"""Owns HTTP/1.1 as a client: kept connections to one server, one request at a time on each, parsed by httptools.
+"""Owns HTTP/1.1 as a client: kept connections to one server, one request at a time on each.
 
-Must not know what is asked, nor retry. It exists for its cost: a call with 1 KiB each way took about 50 µs of CPU
-here and 145 µs with aiohttp, where the whole way REST in, REST out is to take 150.
+Must not know what is asked. Answers of the plain form are read natively (`_native.http1`), all others by httptools.
+A call has no Task and no future: its answer is told to a function, since a call through asyncio costs more than all
+the rest of it.
 """
 
 import asyncio
 import collections
+import random
+import select
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
-import httptools
-
+from executor._native import http1 as native
+from executor.rest import dial
+from executor.rest.replies import HEAD_BYTES_MAX, Reading
+from executor.rest.replies import ProtocolError as ProtocolError
+from executor.rest.replies import TooLargeError as TooLargeError
 from executor.settings import Address
 
-HEAD_BYTES_MAX = 64 * 1024
-"""Of an answer's status line and headers."""
-_NO_BODY = (204, 304)
+Reply = native.Reply
+Done = Callable[[Reply | None, Exception | None], object]
+Buffers = Sequence[bytes | memoryview]
+
+CONNECTION_AGE_S = 120.0
+"""After so long, give or take a fifth, a connection gives way to a new one, so that names are looked up again and new
+replicas get their share."""
+TRUSTED_S = 0.1
+"""A connection that was idle for longer is looked at before it is used: its peer may just have closed it."""
 
 
-class ProtocolError(Exception):
-    """The peer's answer is not HTTP/1, or broke off."""
+class Exchange:
+    """One request to the peer: `done(reply, error)` is called once, unless `cancel` comes first."""
 
+    __slots__ = ("connection", "done", "idempotent", "opening", "over", "parts", "pool", "sent_again")
 
-class TooLargeError(Exception):
-    """The peer's answer is over its bound."""
+    def __init__(self, pool: "Pool", parts: Buffers, done: Done, idempotent: bool) -> None:
+        self.pool = pool
+        self.parts = parts
+        self.done = done
+        self.idempotent = idempotent
+        self.sent_again = False
+        self.over = False
+        self.connection: _Connection | None = None
+        self.opening: asyncio.Task[None] | None = None
 
+    def cancel(self) -> None:
+        """Nobody waits any more: the connection is closed, so that the peer can know."""
+        if not self.over:
+            self.over = True
+            self.done = _nobody
+            self.pool.leave(self)
 
-class Reply:
-    """An answer: its status, body as sent, and the few headers that matter here, None where not sent."""
-
-    __slots__ = ("body", "content_encoding", "content_type", "location", "status")
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.content_type: str | None = None
-        self.content_encoding: str | None = None
-        self.location: str | None = None
-        self.body = b""
-
-
-_KEPT = {b"content-type": "content_type", b"content-encoding": "content_encoding", b"location": "location"}
+    def finish(self, reply: Reply | None, error: Exception | None) -> None:
+        """Tell how it ended."""
+        if not self.over:
+            self.over = True
+            self.connection = None
+            done, self.done = self.done, _nobody  # it may hold who holds this
+            done(reply, error)
 
 
 class _Connection(asyncio.Protocol):
-    """One connection. `waiter` is the request being served on it, if any."""
+    """One connection. `exchange` is what is being served on it, if anything."""
 
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
         self.transport: asyncio.Transport | None = None
-        self.waiter: asyncio.Future[Reply] | None = None
+        self.exchange: Exchange | None = None
         self.idle_since = 0.0
-        self._reset()
-
-    def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._reply = Reply()
+        self.retires_at = 0.0
+        self._used = False
+        self._reading: Reading | None = None
+        self._plain: Reply | None = None
+        self._missing = 0
         self._chunks: list[bytes] = []
-        self._head_size = 0
-        self._body_size = 0
-        self._framed = False
-        self._in_body = False
 
-    def start(self, parts: Iterable[bytes]) -> "asyncio.Future[Reply]":
-        """Send a request; the future of its answer."""
-        if self.transport is None or self.transport.is_closing():
-            raise ConnectionResetError("the peer closed the connection")
-        self._reset()
-        self.waiter = asyncio.get_running_loop().create_future()
-        self.transport.writelines(parts)
-        return self.waiter
+    def start(self, exchange: Exchange) -> None:
+        """Send a request."""
+        assert self.transport is not None
+        self.exchange = exchange
+        exchange.connection = self
+        self._reading = self._plain = None
+        if len(exchange.parts) == 1:
+            self.transport.write(exchange.parts[0])
+        else:
+            self.transport.writelines(exchange.parts)
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent on it, as far as is known without asking the system."""
+        return self.transport is not None and not self.transport.is_closing()
 
     # --- transport --------------------------------------------------------------------------------------------
 
@@ -76,35 +98,69 @@ class _Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self.waiter is None:
+        if self.exchange is None:
             # Nobody asked: whatever this is, the connection cannot be trusted with a request.
             self.abort()
-            return
+        elif self._plain is not None:
+            self._go_on(self._plain, data)
+        elif self._reading is not None:
+            self._read(self._reading, data)
+        else:
+            found = native.read_reply(data, HEAD_BYTES_MAX, self._pool.max_reply_bytes)
+            if found is None:
+                self._reading = Reading(self._pool.max_reply_bytes)
+                self._read(self._reading, data)
+            elif found[1] == 0:
+                self._finish(found[0], True)
+            else:
+                self._plain, self._missing = found
+                self._chunks = [found[0].body]
+
+    def _go_on(self, reply: Reply, data: bytes) -> None:
+        """More of the body of a plain answer."""
+        self._chunks.append(data)
+        self._missing -= len(data)
+        if self._missing <= 0:
+            body = b"".join(self._chunks)
+            self._chunks = []
+            reply.body = body if self._missing == 0 else body[: self._missing]
+            self._finish(reply, self._missing == 0)
+
+    def _read(self, reading: Reading, data: bytes) -> None:
         try:
-            self._parser.feed_data(data)
-            if not self._in_body:
-                self._head_size += len(data)
-                if self._head_size > HEAD_BYTES_MAX:
-                    self._fail(ProtocolError(f"the answer's headers are over {HEAD_BYTES_MAX} bytes"))
-        except httptools.HttpParserUpgrade:
-            self._fail(ProtocolError("the peer switched to another protocol"))
-        except httptools.HttpParserCallbackError as cause:
-            own = cause.__context__
-            self._fail(own if isinstance(own, TooLargeError | ProtocolError) else ProtocolError(str(cause)))
-        except httptools.HttpParserError as cause:
-            self._fail(ProtocolError(f"the answer is not HTTP/1: {cause}"))
+            reading.feed(data)
+        except (ProtocolError, TooLargeError) as error:
+            self._fail(error)
+            return
+        if reading.complete:
+            self._finish(reading.reply, reading.keeps and not reading.excess)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
-        if self.waiter is None or self.waiter.done():
+        if self.exchange is None:
             return
-        if self._in_body and not self._framed and exc is None:
-            self._finish()
-        elif exc is not None:
-            self._fail(exc)
+        if self._plain is not None:
+            self._fail(exc or ProtocolError("the connection ended inside the answer"))
+        elif self._reading is not None:
+            if exc is None and self._reading.ends_with_connection:
+                self._finish(self._reading.end(), False)
+            else:
+                self._fail(exc or ProtocolError("the connection ended inside the answer"))
         else:
-            begun = self._in_body or self._head_size > 0
-            self._fail(ProtocolError(f"the connection ended {'inside' if begun else 'before'} the answer"))
+            self._unanswered(exc or ProtocolError("the connection ended before the answer"))
+
+    def _unanswered(self, error: Exception) -> None:
+        """Not one byte came. On a connection used before, its peer may have closed it as the request went out."""
+        exchange = self.exchange
+        assert exchange is not None
+        assert self.transport is not None
+        unsent = self.transport.get_write_buffer_size() >= sum(map(len, exchange.parts))
+        if self._used and (unsent or exchange.idempotent) and not exchange.sent_again and not exchange.over:
+            self.exchange = exchange.connection = None
+            exchange.sent_again = True
+            self._pool.admit(exchange)
+        else:
+            self._fail(error)
 
     def abort(self) -> None:
         """Close at once, unread and unsent bytes lost."""
@@ -113,52 +169,22 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
     def _fail(self, error: Exception) -> None:
-        waiter, self.waiter = self.waiter, None
+        exchange, self.exchange = self.exchange, None
         self.abort()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        if exchange is not None:
+            exchange.finish(None, error)
 
-    def _finish(self) -> None:
-        waiter, self.waiter = self.waiter, None
-        self._reply.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(self._reply)
-
-    # --- parser -----------------------------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        if self.waiter is None:
-            raise ProtocolError("an answer that nobody asked for")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _KEPT:
-            setattr(self._reply, _KEPT[name], value.decode("latin-1"))
-        elif name in (b"content-length", b"transfer-encoding"):
-            self._framed = True
-
-    def on_headers_complete(self) -> None:
-        self._reply.status = self._parser.get_status_code()
-        self._framed = self._framed or self._reply.status in _NO_BODY
-        self._in_body = True
-
-    def on_body(self, body: bytes) -> None:
-        self._body_size += len(body)
-        if self._body_size > self._pool.max_reply_bytes:
-            raise TooLargeError
-        self._chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._reply.status < 200:
-            # An interim answer such as 100 Continue: the real one follows.
-            self._reply, self._in_body, self._framed = Reply(), False, False
-            return
-        keep = self._parser.should_keep_alive()
-        self._finish()
-        if keep and self.transport is not None and not self.transport.is_closing():
+    def _finish(self, reply: Reply, keep: bool) -> None:
+        """The answer is there. The connection goes back first: what is told may need one."""
+        exchange, self.exchange = self.exchange, None
+        self._reading = self._plain = None
+        self._used = True
+        if keep and self.usable:
             self._pool.give_back(self)
         else:
             self.abort()
+        if exchange is not None:
+            exchange.finish(reply, None)
 
 
 class Pool:
@@ -182,82 +208,89 @@ class Pool:
         self._idle_s = idle_s
         self._all: set[_Connection] = set()
         self._idle: collections.deque[_Connection] = collections.deque()
-        self._opening = 0
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._waiting: collections.deque[Exchange] = collections.deque()
+        self._opening: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def request(self, parts: Iterable[bytes]) -> Reply:
-        """Send a request, given as the bytes of its head and body. Raises OSError for a peer that cannot be reached,
-        ProtocolError for one that does not answer in HTTP, and TooLargeError. Time is the caller's: cancelling this
-        closes the connection, so that the peer can know.
+    def begin(self, parts: Buffers, done: Done, *, idempotent: bool = False) -> Exchange:
+        """Send a request, given as the bytes of its head and body. `done(reply, error)` is called when it is over; the
+        error is an OSError for a peer that cannot be reached, a ProtocolError for one that does not answer in HTTP, or
+        a TooLargeError. Time is the caller's. An `idempotent` request may be sent twice.
         """
-        connection = await self._take()
-        waiter = connection.start(parts)
+        exchange = Exchange(self, parts, done, idempotent)
+        self.admit(exchange)
+        return exchange
+
+    async def request(self, parts: Buffers, *, idempotent: bool = False) -> Reply:
+        """The same for a coroutine: the answer, or the error raised."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def done(reply: Reply | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if reply is not None:
+                future.set_result(reply)
+            else:
+                future.set_exception(error or ConnectionError("no answer"))
+
+        exchange = self.begin(parts, done, idempotent=idempotent)
         try:
-            return await waiter
+            return await future
         finally:
-            # Else it has answered, and may already serve somebody else.
-            if connection.waiter is waiter:
-                connection.waiter = None
-                connection.abort()
+            exchange.cancel()
 
     async def close(self) -> None:
         """Close all connections; requests under way fail. Call it once or often."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        for task in list(self._opening):
+            task.cancel()
+        while self._waiting:
+            self._waiting.popleft().finish(None, ConnectionError("shutting down"))
         for connection in list(self._all):
             connection.abort()
+        await asyncio.gather(*self._opening, return_exceptions=True)
         # Closing is done by the loop's next turn; sockets are gone when this returns.
         await asyncio.sleep(0)
 
-    async def _take(self) -> _Connection:
-        """A connection that is free, opened if need be; waits where there are too many."""
-        while True:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.transport is not None and not connection.transport.is_closing():
-                    return connection
-            if len(self._all) + self._opening < self._connections_max:
-                return await self._open()
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake()
-                raise
+    # --- who is served next -----------------------------------------------------------------------------------
 
-    async def _open(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        self._opening += 1
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self),
-                    self._address.host,
-                    self._address.port,
-                    ssl=None if self._tls is None else self._tls(),
-                )
-        except BaseException as cause:
-            self._wake()
-            if isinstance(cause, TimeoutError):
-                raise ConnectionError(f"no connection within {self._connect_timeout_s:g} s") from None
-            raise
-        finally:
-            self._opening -= 1
-        self._all.add(connection)
-        return connection
+    def admit(self, exchange: Exchange) -> None:
+        """Give it a connection that is free, else one that is opened for it, else its turn when there is one."""
+        connection = self._take()
+        if connection is not None:
+            connection.start(exchange)
+            return
+        self._waiting.append(exchange)
+        self._open_for(exchange)
+
+    def leave(self, exchange: Exchange) -> None:
+        """It was cancelled."""
+        connection, exchange.connection = exchange.connection, None
+        if connection is not None:
+            if connection.exchange is exchange:
+                connection.exchange = None
+                connection.abort()
+            return
+        if exchange in self._waiting:
+            self._waiting.remove(exchange)
+        if exchange.opening is not None and not self._waiting:
+            exchange.opening.cancel()
 
     def give_back(self, connection: _Connection) -> None:
         """Keep `connection` for another request."""
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        now = asyncio.get_running_loop().time()
+        if now > connection.retires_at:
+            connection.abort()
+            return
+        connection.idle_since = now
+        if self._waiting:
+            connection.start(self._waiting.popleft())
+            return
         self._idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(self._idle_s, self._sweep)
-        self._wake()
+            self._sweeper = asyncio.get_running_loop().call_later(self._idle_s, self._sweep)
 
     def forget(self, connection: _Connection) -> None:
         """`connection` is closed, or about to be."""
@@ -265,14 +298,57 @@ class Pool:
             self._all.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
-            self._wake()
+            self._next()
 
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def _take(self) -> _Connection | None:
+        """A free connection that its peer has not closed, the one used last."""
+        while self._idle:
+            connection = self._idle.pop()
+            long = asyncio.get_running_loop().time() - connection.idle_since > TRUSTED_S
+            if connection.usable and not (long and _has_something(connection.transport)):
+                return connection
+            connection.abort()
+        return None
+
+    def _next(self) -> None:
+        """There is room for one more connection."""
+        for exchange in self._waiting:
+            if exchange.opening is None:
+                self._open_for(exchange)
                 return
+
+    # --- opening ----------------------------------------------------------------------------------------------
+
+    def _open_for(self, exchange: Exchange) -> None:
+        if len(self._all) + len(self._opening) < self._connections_max:
+            exchange.opening = task = asyncio.get_running_loop().create_task(self._open(exchange))
+            self._opening.add(task)
+            task.add_done_callback(self._opened)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        self._next()
+
+    async def _open(self, exchange: Exchange) -> None:
+        """Opens a connection for whoever waits longest; `exchange` is told when that fails."""
+        error: Exception | None = None
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                context = None if self._tls is None else self._tls()
+                connection = await dial.connect(self._address, lambda: _Connection(self), context)
+        except TimeoutError:
+            error = ConnectionError(f"no connection within {self._connect_timeout_s:g} s")
+        except OSError as cause:
+            error = cause
+        else:
+            age_s = CONNECTION_AGE_S * random.uniform(0.8, 1.2)
+            connection.retires_at = asyncio.get_running_loop().time() + age_s
+            self._all.add(connection)
+            self.give_back(connection)
+        exchange.opening = None
+        if error is not None and exchange in self._waiting:
+            self._waiting.remove(exchange)
+            exchange.finish(None, error)
 
     def _sweep(self) -> None:
         """Closes what has been idle too long; the longest idle stand first."""
@@ -282,3 +358,17 @@ class Pool:
             self._idle[0].abort()
         if self._idle:
             self._sweeper = loop.call_at(self._idle[0].idle_since + self._idle_s, self._sweep)
+
+
+def _nobody(reply: Reply | None, error: Exception | None) -> None:
+    """Takes the place of a function that nothing more is to be told."""
+
+
+def _has_something(transport: asyncio.Transport | None) -> bool:
+    """Whether something came on an idle connection: its end, most likely."""
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None or sock.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -18,7 +18,7 @@ from email.utils import formatdate
 import uvicorn
 
 from executor.rest.app import App
-from executor.rest.connection import Connection
+from executor.rest.connection import Connection, Stamp
 from executor.settings import ServeLimits
 from executor.tls import ServerContexts, Source, rest_context
 
@@ -54,10 +54,11 @@ class _Uvicorn(uvicorn.Server):
         ]
         self.started = True
 
-    async def tick(self, sweep_s: float) -> None:
+    async def tick(self, sweep_s: float, stamp: Stamp) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+            stamp.set(self.server_state.default_headers)
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
@@ -72,7 +73,10 @@ class RestServer:
         self._app = app
         self._tls = tls
         self._limits = limits or ServeLimits()
-        bounded = type("BoundedConnection", (Connection,), {"limits": self._limits})
+        self._plain: set[Connection] = set()
+        self._stamp = Stamp()
+        own = {"limits": self._limits, "front": app, "plain": self._plain, "stamp": self._stamp}
+        bounded = type("BoundedConnection", (Connection,), own)
         config = uvicorn.Config(
             app,
             http=bounded,
@@ -99,7 +103,7 @@ class RestServer:
     @property
     def requests(self) -> int:
         """Requests now being served."""
-        return len(self._server.server_state.tasks)
+        return len(self._server.server_state.tasks) + len(self._plain)
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on `sockets`, which are bound; they are closed when the server drains."""
@@ -107,7 +111,7 @@ class RestServer:
         config.load()
         self._server.lifespan = config.lifespan_class(config)
         await self._server.listen(sockets, rest_context(self._tls) if self._tls is not None else None)
-        self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S))
+        self._ticker = asyncio.get_running_loop().create_task(self._server.tick(TICK_S, self._stamp))
 
     def accept(self, sock: socket.socket) -> None:
         """Takes over an accepted connection, once `start` has returned."""
@@ -151,7 +155,7 @@ class RestServer:
             if loop.time() >= begun + NOTICE_S:
                 self._close_idle()
             await asyncio.sleep(POLL_S)
-        return not state.tasks
+        return not self.requests
 
     def _close_idle(self) -> None:
         for connection in list(self._server.server_state.connections):
@@ -169,15 +173,17 @@ class RestServer:
         state = self._server.server_state
         for server in self._server.servers:
             server.close()
+        for connection in list(self._plain):
+            connection.cut_off()
         tasks = list(state.tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
-        for connection in list(state.connections):
-            connection.transport.close()
+        for each in list(state.connections):
+            each.transport.close()
         await asyncio.sleep(0)
-        for connection in list(state.connections):
-            connection.transport.abort()
+        for each in list(state.connections):
+            each.transport.abort()
         for server in self._server.servers:
             await server.wait_closed()

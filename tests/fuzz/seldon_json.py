@@ -19,7 +19,7 @@ from executor._native import message as native
 from executor._pb import seldon_pb2 as pb
 from executor.types import Encoding, Form
 
-FORMS = {form.name.lower(): form for form in Form}
+FORMS = {form.name.lower(): form for form in Form if form is not Form.FOREIGN}
 CLASSES: dict[Form, Any] = {Form.MESSAGE: pb.SeldonMessage, Form.LIST: pb.SeldonMessageList, Form.FEEDBACK: pb.Feedback}
 TOKENS = [
     each.encode()

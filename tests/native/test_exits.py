@@ -135,7 +135,7 @@ async def test_task_that_cancels_itself() -> None:
     bench.close()
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", [Mode.QUICK, Mode.ASYNC, Mode.BLOCKING])
 async def test_exception_whose_text_cannot_be_had(mode: Mode) -> None:
     class Odd(Exception):
         def __str__(self) -> str:
@@ -217,3 +217,74 @@ async def test_a_job_that_no_thread_has_taken_gives_its_slot_back_when_its_calle
     await until(lambda: bench.endpoints["m"].running == 0)
     assert sorted(ran) == ["0", "1", "2", "3", "6", "8"]
     bench.close()
+
+
+# --- callback handlers
+
+
+class Caller:
+    """A callback handler that keeps its calls, for the test to answer."""
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+        self.cancelled = 0
+
+    def __call__(self, message: native.Message, context: exits.Context, pending: exits.Pending) -> "Caller":
+        self.pending.append(pending)
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+async def test_callback_handlers_answer_later_and_once() -> None:
+    caller = Caller()
+    bench = Bench(node("m"), replaced={"m": offering(Mode.CALLBACK, caller)})
+    request = bench.submit(seldon.build("strData", "x"))
+    assert bench.endpoints["m"].running == 1
+    pending = caller.pending.pop()
+    pending.answer(seldon.build("strData", "later"))
+    pending.answer(seldon.build("strData", "again"))
+    pending.fail(ValueError("too late"))
+    assert text(await request.future) == "later"
+    assert (bench.endpoints["m"].running, caller.cancelled) == (0, 0)
+    bench.close()
+
+
+async def test_callback_handlers_may_answer_at_once_or_fail() -> None:
+    def at_once(message: native.Message, context: exits.Context, pending: exits.Pending) -> None:
+        pending.answer(message)
+
+    def fails(message: native.Message, context: exits.Context, pending: exits.Pending) -> None:
+        pending.fail(errors.NodeError(f"{context.node} is out", node="m"))
+
+    def raises(message: native.Message, context: exits.Context, pending: exits.Pending) -> None:
+        raise errors.NodeError("m is out", node="m")
+
+    bench = Bench(node("m"), replaced={"m": offering(Mode.CALLBACK, at_once)})
+    assert await bench.predict("x") == "x"
+    bench.close()
+    for handler in (fails, raises):
+        bench = Bench(node("m"), replaced={"m": offering(Mode.CALLBACK, handler)})
+        with pytest.raises(errors.NodeError, match="m is out"):
+            await bench.predict("x")
+        assert bench.endpoints["m"].running == 0
+        bench.close()
+
+
+async def test_cancelled_callback_calls_are_over_at_once() -> None:
+    before = buffer.live_buffers()
+    caller = Caller()
+    bench = Bench(node("m"), replaced={"m": offering(Mode.CALLBACK, caller)})
+    bench.submit(seldon.build("strData", "x")).cancel()
+    assert (bench.endpoints["m"].running, caller.cancelled) == (0, 1)
+    caller.pending.pop().answer(seldon.build("strData", "nobody waits"))
+    late = bench.submit(seldon.build("strData", "x"), deadline=time.monotonic() + 0.02)
+    with pytest.raises(errors.DeadlineError):
+        await late.future
+    assert (bench.endpoints["m"].running, caller.cancelled) == (0, 2)
+    caller.pending.clear()
+    bench.close()
+    del late
+    gc.collect()
+    await until(lambda: buffer.live_buffers() <= before)

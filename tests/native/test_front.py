@@ -105,3 +105,57 @@ async def test_longest_puid(bench: Bench) -> None:
     request = submit(bench, (), "p" * 64)
     assert request.puid == "p" * 64
     request.cancel()
+
+
+async def test_a_function_is_told_instead_of_a_future() -> None:
+    quick = Bench(node("m"))
+    told: list[Any] = []
+    begun = front.submit(
+        quick.engine, quick.program, Walk.PREDICT, Method.PREDICT, seldon.build("strData", "x"), (), "p",
+        done=lambda answer, error: told.append((answer, error)),
+    )  # fmt: skip
+    assert begun.future is None
+    assert [(text(answer), error) for answer, error in told] == [("m.predict(x)", None)]
+    begun.cancel()
+    with pytest.raises(errors.RequestError):
+        front.submit(
+            quick.engine, quick.program, Walk.PREDICT, Method.PREDICT, seldon.build("strData", "x"), (), "p" * 65,
+            done=lambda answer, error: told.append((answer, error)),
+        )  # fmt: skip
+    assert len(told) == 1
+    quick.close()
+
+
+async def test_a_function_is_told_errors_and_nothing_after_a_cancel(bench: Bench) -> None:
+    told: list[Any] = []
+
+    def started(deadline: float) -> front.Request:
+        return front.submit(
+            bench.engine, bench.program, Walk.PREDICT, Method.PREDICT, seldon.build("strData", "x"), (), "p", deadline,
+            done=lambda answer, error: told.append((answer, error)),
+        )  # fmt: skip
+
+    started(0).cancel()
+    started(asyncio.get_running_loop().time() + 0.02)
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0.01)
+    ((answer, error),) = told
+    assert answer is None
+    assert isinstance(error, errors.DeadlineError)
+
+
+async def test_a_function_that_fails_is_reported() -> None:
+    quick = Bench(node("m"))
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: reported.append(told))
+
+    def broken(answer: Any, error: Any) -> None:
+        raise ZeroDivisionError("in the front")
+
+    front.submit(
+        quick.engine, quick.program, Walk.PREDICT, Method.PREDICT, seldon.build("strData", "x"), (), "p", done=broken
+    )
+    assert isinstance(reported[0]["exception"], ZeroDivisionError)
+    assert quick.engine.in_flight == 0
+    quick.close()

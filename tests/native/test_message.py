@@ -36,7 +36,7 @@ def test_a_read_only_view_is_kept_alive() -> None:
     assert buffer.live_buffers() == before
 
 
-@pytest.mark.parametrize(("encoding", "form"), [(-1, 0), (2, 0), (0, -1), (0, 3)])
+@pytest.mark.parametrize(("encoding", "form"), [(-1, 0), (2, 0), (0, -1), (0, 4)])
 def test_numbers_that_do_not_exist_are_refused(encoding: int, form: int) -> None:
     with pytest.raises(ValueError, match="allowed are 0 to"):
         message.Message(b"", encoding, form)

@@ -1,6 +1,8 @@
 """Owns tests of opened JSON messages and of routes: every kind, what is left alone, refusals, and what is shared."""
 
 import json
+import math
+import random
 from typing import Any
 
 import numpy
@@ -325,3 +327,21 @@ def test_no_text_does_harm() -> None:
     count, accepted = fuzzer.run(seed=7, rounds=1500)
     assert count == 1500
     assert 0 < accepted < count
+
+
+def test_numbers_of_few_decimals_are_written_as_python_writes_them() -> None:
+    rng = random.Random(11)
+    values = [0.001, 0.0011, 0.000999, 999999999.5, 1e9 + 0.5, 0.29, 0.1 + 0.2, 4.35, 1.005, 123456.789012, 0.5, -0.25]
+    for _ in range(20_000):
+        value = rng.randrange(10 ** rng.randrange(1, 16)) / 10 ** rng.randrange(0, 10)
+        values += [value, -value, math.nextafter(value, math.inf), math.nextafter(value, 0.0)]
+    values = [value for value in values if abs(value) >= 0.001 and abs(value) < 1e9]
+    text = bytes(seldon_json.build("tensor", numpy.array(values)))
+    begin = text.index(b'"values":[') + len(b'"values":[')
+    assert text[begin : text.index(b"]", begin)].decode().split(",") == [repr(value) for value in values]
+
+
+def test_members_that_are_not_known_are_named() -> None:
+    parts = opened('{"dta":1,"data":{"ndarry":[1],"names":[]},"meta":{"x":1}}')
+    assert [name for name, _ in parts.strays()] == ["dta", "data.ndarry"]
+    assert opened('{"data":null}').strays() == []

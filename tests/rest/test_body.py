@@ -2,14 +2,24 @@
 
 import asyncio
 import gzip
+import json
+import zlib
 from typing import Any
 
 import pytest
+from support.inference import MemoryInference
+from support.rest import exchange, head
 
 from executor import errors
 from executor._native import budget
 from executor.rest import body
 from executor.rest.headers import Head
+from executor.settings import ServeLimits
+from executor.types import Form
+
+BODY = b'{"data":{"ndarray":[[1,2]]}}'
+JSON = "Content-Type: application/json"
+PREDICT = "/api/v1.0/predictions"
 
 
 def receive(*events: dict[str, Any]) -> body.Receive:
@@ -84,3 +94,102 @@ def test_forms() -> None:
     for query in (b"", b"a=1", b"&".join([b"a=1"] * 2000)):
         with pytest.raises(errors.RequestError, match="Can't find JSON in data"):
             body.form_json(query)
+
+
+# --- on the wire
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Type: multipart/form-data; boundary=x",),
+        ("Content-Type: application/x-www-form-urlencoded",),
+        ("Content-Type: text/plain",),
+        ("Content-Type: application/json; charset=utf-8",),
+        ("Content-Type: application/json", "Content-Encoding: gzip"),
+        ("Content-Encoding: br",),
+    ],
+)
+def test_bodies_that_are_not_plain_json_go_to_rest_nodes_as_they_are(headers: tuple[str, ...]) -> None:
+    inference = MemoryInference(takes_foreign=True)
+    sent = b"--x\r\nwhatever \xff\x00"
+    reply = exchange(head("POST", PREDICT, "Authorization: a", *headers, body=sent), inference)
+    assert (reply.status, reply.body) == (200, sent)
+    asked = inference.asked[0]
+    assert (asked.text, asked.form) == (sent, Form.FOREIGN)
+    told = [(name.lower(), value) for name, _, value in (header.lower().partition(": ") for header in headers)]
+    assert asked.headers == [("authorization", "a"), *told]
+    assert {name: reply.headers[name] for name, _ in told} == dict(told)
+
+
+def test_feedback_is_read_whatever_its_form() -> None:
+    inference = MemoryInference(takes_foreign=True)
+    packed = gzip.compress(b'{"reward":1}')
+    reply = exchange(head("POST", "/api/v1.0/feedback", "Content-Encoding: gzip", body=packed), inference)
+    assert (reply.status, inference.asked[0].text, inference.asked[0].form) == (200, b'{"reward":1}', Form.FEEDBACK)
+
+
+def test_multipart_is_parsed_for_other_nodes() -> None:
+    inference = MemoryInference()
+    sent = b'--b\r\nContent-Disposition: form-data; name="data"\r\n\r\n{"ndarray": [[1]]}\r\n--b--\r\n'
+    reply = exchange(head("POST", PREDICT, "Content-Type: multipart/form-data; Boundary=b", body=sent), inference)
+    assert (reply.status, inference.asked[0].text) == (200, b'{"data":{"ndarray": [[1]]}}')
+    assert inference.asked[0].form == Form.MESSAGE
+
+
+def test_gzip_request_is_inflated_once() -> None:
+    inference = MemoryInference()
+    reply = exchange(head("POST", PREDICT, "Content-Encoding: gzip", JSON, body=gzip.compress(BODY)), inference)
+    assert reply.body == BODY
+    assert inference.asked[0].headers == []
+    assert exchange(head("POST", PREDICT, "Content-Encoding: deflate", body=zlib.compress(BODY))).body == BODY
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", b"not gzip", 400),
+        ("gzip", gzip.compress(BODY)[:-9], 400),
+        ("gzip", gzip.compress(BODY) + b"tail", 400),
+        ("gzip", gzip.compress(b"0" * 300_000), 413),
+        ("br", BODY, 415),
+    ],
+)
+def test_bad_content_coding(coding: str, body: bytes, status: int) -> None:
+    reply = exchange(
+        head("POST", PREDICT, f"Content-Encoding: {coding}", body=body), limits=ServeLimits(max_message_bytes=100_000)
+    )
+    assert reply.status == status
+    assert json.loads(reply.body)["status"]["code"] == status
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; Charset=UTF-8",
+        "application/vnd.x+json",
+        "",
+        'application/json; charset="utf-8"',
+    ],
+)
+def test_json_types(content_type: str) -> None:
+    assert exchange(head("POST", PREDICT, f"Content-Type: {content_type}", body=BODY)).body == BODY
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "multipart/mixed; boundary=x", "application/json; charset=utf-16"]
+)
+def test_other_types_are_refused_with_what_is_allowed(content_type: str) -> None:
+    reply = exchange(head("POST", PREDICT, f"Content-Type: {content_type}", body=BODY))
+    assert reply.status == 415
+    assert content_type in json.loads(reply.body)["status"]["info"]
+
+
+def test_form_with_json_field() -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
+    reply = exchange(head("POST", PREDICT, form, body=b"json=%7B%22strData%22%3A%22a+b%22%7D&x=1"))
+    assert reply.body == b'{"strData":"a b"}'
+    refused = exchange(head("POST", PREDICT, form, body=BODY))
+    assert refused.status == 400
+    assert "application/json" in json.loads(refused.body)["status"]["info"]

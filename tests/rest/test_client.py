@@ -3,83 +3,20 @@
 import asyncio
 import gzip
 import json
-import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvloop
 from aiohttp import web
 from support.inference import MemoryInference
 from support.rest import listener, raw_server, served
+from support.rest_nodes import BODY, Context, call, node_at, run, web_node
 
 from executor import errors
-from executor._native import message as messages
 from executor.protocol import seldon
 from executor.rest.app import App
-from executor.rest.client import RestNode
-from executor.settings import Address, Scheme, ServeLimits
+from executor.settings import ServeLimits
 from executor.status import Status
-from executor.types import Encoding, Form, Method, Mode
-
-BODY = b'{"data":{"ndarray":[[1,2]]}}'
-
-
-@dataclass
-class Context:
-    """A context with a deadline `left_s` from the start."""
-
-    puid: str = "p1"
-    headers: tuple[tuple[str, str], ...] = ()
-    left_s: float | None = None
-
-    def __post_init__(self) -> None:
-        self.start = time.monotonic()
-
-    def remaining(self) -> float | None:
-        return None if self.left_s is None else self.left_s - (time.monotonic() - self.start)
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(test, 20))
-
-
-@asynccontextmanager
-async def node_at(port: int, path: str = "", **more: Any) -> AsyncIterator[RestNode]:
-    node = RestNode(Address(Scheme.HTTP, "127.0.0.1", port, path), name="n1", **more)
-    try:
-        yield node
-    finally:
-        await node.close()
-
-
-@asynccontextmanager
-async def web_node(handler: Any, **more: Any) -> AsyncIterator[RestNode]:
-    """A node whose every path is served by `handler` in aiohttp."""
-    app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    sock = listener()
-    await web.SockSite(runner, sock).start()
-    try:
-        async with node_at(sock.getsockname()[1], **more) as node:
-            yield node
-    finally:
-        await runner.cleanup()
-
-
-async def call(
-    node: RestNode, context: Context | None = None, method: Method = Method.PREDICT, body: bytes = BODY
-) -> bytes:
-    mode, handler = node.handlers[method]
-    assert mode is Mode.ASYNC
-    answer = await handler(messages.Message(body, Encoding.SELDON_JSON), context or Context())
-    assert (answer.encoding, answer.form) == (Encoding.SELDON_JSON, Form.MESSAGE)
-    return bytes(answer)
+from executor.types import Method
 
 
 def test_every_method_reaches_our_own_node_server() -> None:
@@ -178,14 +115,10 @@ def test_anything_but_200_is_an_error_with_the_nodes_body(status: int, grpc_stat
     run(test())
 
 
-def test_timeouts_are_deadline_errors() -> None:
-    async def handler(request: web.Request) -> web.Response:
-        await asyncio.sleep(30)
-        return web.Response(body=BODY)
-
+def test_a_call_that_has_no_time_left_is_not_made() -> None:
     async def test() -> None:
-        async with web_node(handler) as node:
-            for left_s in (0.1, 0.0, -1.0):
+        async with node_at(1) as node:
+            for left_s in (0.0, -1.0):
                 with pytest.raises(errors.DeadlineError, match=r"'n1' at http://127.*/predict") as caught:
                     await call(node, Context(left_s=left_s))
                 assert caught.value.node == "n1"
@@ -293,36 +226,6 @@ def test_close_is_idempotent_and_methods_can_be_few() -> None:
             assert list(node.handlers) == [Method.PREDICT]
             await node.close()
             await node.close()
-
-    run(test())
-
-
-@pytest.mark.parametrize(("status", "verb"), [(308, "POST"), (307, "POST"), (302, "GET")])
-def test_redirects_within_the_node(status: int, verb: str) -> None:
-    async def handler(request: web.Request) -> web.Response:
-        if request.path == "/predict":
-            return web.Response(status=status, headers={"Location": "/pre%20dict/?x=1"})
-        return web.json_response([request.method, request.path, request.query_string, await request.text()])
-
-    async def test() -> None:
-        async with web_node(handler) as node:
-            told = json.loads(await call(node))
-            assert told == [verb, "/pre dict/", "x=1", BODY.decode() if verb == "POST" else ""]
-
-    run(test())
-
-
-@pytest.mark.parametrize(
-    ("location", "said"), [("/predict", "more than 4 redirects"), ("http://elsewhere.test/x", "which is not this node")]
-)
-def test_redirects_that_lead_nowhere(location: str, said: str) -> None:
-    async def handler(request: web.Request) -> web.Response:
-        return web.Response(status=308, headers={"Location": location})
-
-    async def test() -> None:
-        async with web_node(handler) as node:
-            with pytest.raises(errors.NodeError, match=said):
-                await call(node)
 
     run(test())
 

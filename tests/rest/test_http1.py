@@ -201,3 +201,88 @@ async def test_closing_fails_what_is_under_way() -> None:
         peer.wait.set()
         await until(lambda: peer.open == 0)
         gc.collect()
+
+
+class Quitter:
+    """Answers the first request of each connection; ends it without a word at the next."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests = 0
+        self.open = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        for answer in (OK, b""):
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            self.requests += 1
+            writer.write(answer)
+        self.open -= 1
+        writer.close()
+
+
+async def test_a_request_that_may_have_been_processed_is_not_sent_again() -> None:
+    peer = Quitter()
+    async with pool_to(peer) as pool:
+        await within(pool.request(REQUEST))
+        with pytest.raises(http1.ProtocolError, match="ended before the answer"):
+            await within(pool.request(REQUEST))
+        assert (peer.connections, peer.requests) == (1, 2)
+        await pool.close()
+        await until(lambda: peer.open == 0)
+
+
+async def test_an_idempotent_request_is_sent_again_once() -> None:
+    peer = Quitter()
+    async with pool_to(peer) as pool:
+        await within(pool.request(REQUEST))
+        assert (await within(pool.request(REQUEST, idempotent=True))).body == b"ok"
+        assert (peer.connections, peer.requests) == (2, 3)
+        await pool.close()
+        await until(lambda: peer.open == 0)
+
+
+async def test_a_first_request_is_never_sent_again() -> None:
+    peer = Peer(b"", then_close=True)
+    async with pool_to(peer) as pool:
+        with pytest.raises(http1.ProtocolError):
+            await within(pool.request(REQUEST, idempotent=True))
+        assert peer.requests == 1
+        await pool.close()
+        await until(lambda: peer.open == 0)
+
+
+async def test_old_connections_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "CONNECTION_AGE_S", 0.05)
+    peer = Peer(OK)
+    async with pool_to(peer) as pool:
+        for _ in range(3):
+            await within(pool.request(REQUEST))
+            await asyncio.sleep(0.07)
+        # It serves what it is given, and is not kept after that.
+        assert peer.connections == 2
+        await pool.close()
+        await until(lambda: peer.open == 0)
+
+
+async def test_a_connection_that_was_idle_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "TRUSTED_S", 0.0)
+    looked: list[Any] = []
+
+    def has_something(transport: Any) -> bool:
+        looked.append(transport)
+        return True
+
+    monkeypatch.setattr(http1, "_has_something", has_something)
+    peer = Peer(OK)
+    async with pool_to(peer) as pool:
+        for _ in range(3):
+            await within(pool.request(REQUEST))
+            await asyncio.sleep(0.001)
+        assert (peer.connections, len(looked)) == (3, 2)
+        await pool.close()
+        await until(lambda: peer.open == 0)

@@ -76,7 +76,8 @@ class Recorder:
 
     def handlers(self, mode: Mode = Mode.QUICK) -> dict[Method, tuple[Mode, Callable[..., Any]]]:
         """One handler for every method."""
-        return dict.fromkeys(Method, (mode, self._async if mode is Mode.ASYNC else self._handle))
+        kinds: dict[Mode, Callable[..., Any]] = {Mode.ASYNC: self._async, Mode.CALLBACK: self._later}
+        return dict.fromkeys(Method, (mode, kinds.get(mode, self._handle)))
 
     def _handle(self, message: native.Message, context: exits.Context) -> native.Message:
         method = Method(context.method)
@@ -87,6 +88,9 @@ class Recorder:
                 return seldon.build("ndarray", [[self.route]])
             return seldon_json.build("ndarray", [[self.route]])
         return answer(said, message)
+
+    def _later(self, message: native.Message, context: exits.Context, pending: exits.Pending) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(lambda: pending.answer(self._handle(message, context)))
 
     async def _async(self, message: native.Message, context: exits.Context) -> native.Message:
         await asyncio.sleep(0)

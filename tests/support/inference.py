@@ -1,11 +1,13 @@
 """A small in-memory request path for tests of the fronts: it echoes, waits or fails as the request's text says."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from executor import errors
+from executor._native import http1
 from executor._native import message as messages
 from executor.status import Status
 from executor.types import Encoding, Method, Walk
@@ -32,6 +34,16 @@ class Asked:
     timeout_s: float | None
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A request that runs."""
+
+    task: asyncio.Task[None]
+
+    def cancel(self) -> None:
+        self.task.cancel()
+
+
 @dataclass
 class MemoryInference:
     """Answers each request with its own text, unless told otherwise."""
@@ -43,6 +55,38 @@ class MemoryInference:
     asked: list[Asked] = field(default_factory=list)
     cancelled: int = 0
     finished: int = 0
+
+    takes_foreign: bool = False
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def new_puid(self) -> str:
+        return str(uuid.uuid4())
+
+    def start(
+        self,
+        walk: Walk,
+        method: Method,
+        message: messages.Message,
+        done: Callable[[messages.Message | None, Exception | None], object],
+        *,
+        headers: Sequence[tuple[str, str]] | http1.Fields = (),
+        puid: str | None = None,
+        timeout_s: float | None = None,
+    ) -> "Begun":
+        pairs = headers.pairs() if isinstance(headers, http1.Fields) else headers
+
+        async def work() -> None:
+            try:
+                answer = await self.run(walk, method, message, headers=pairs, puid=puid, timeout_s=timeout_s)
+            except Exception as error:
+                done(None, error)
+            else:
+                done(answer.message, None)
+
+        task = asyncio.get_running_loop().create_task(work())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return Begun(task)
 
     async def healthy(self) -> bool:
         return self.ready
@@ -70,7 +114,7 @@ class MemoryInference:
         if self.error is not None:
             raise self.error
         self.finished += 1
-        reply = messages.Message(text if self.reply is None else self.reply, Encoding.SELDON_JSON)
+        reply = message if self.reply is None else messages.Message(self.reply, Encoding.SELDON_JSON)
         return Answer(reply, puid or "made-here")
 
     async def model_metadata(self, name: str) -> Mapping[str, Any]:

@@ -5,7 +5,11 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from support.inference import MemoryInference
+
+from executor.protocol import seldon
 from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.settings import ServeLimits
@@ -64,6 +68,18 @@ async def ask(port: int, request: bytes) -> RawReply:
         return await asyncio.wait_for(read_reply(reader), 10)
     finally:
         writer.close()
+
+
+def exchange(request: bytes, inference: MemoryInference | None = None, *, node: bool = False, **more: Any) -> RawReply:
+    """One request to an executor's front, or a node's."""
+
+    async def run() -> RawReply:
+        table = seldon.NODE_REST if node else seldon.EXECUTOR_REST
+        app = App(inference or MemoryInference(), table, node="classifier" if node else "", **more)
+        async with served(app) as (_, port):
+            return await ask(port, request)
+
+    return asyncio.run(run())
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:

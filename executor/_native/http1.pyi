@@ -1,0 +1,33 @@
+"""Owns HTTP/1.1 messages in their plain form. Must not accept what a full parser reads otherwise."""
+
+from collections.abc import Iterable
+
+from executor._native import message
+
+class Fields:
+    def pairs(self) -> list[tuple[str, str]]: ...
+
+def escape_html(body: bytes) -> bytes: ...
+def header_lines(fields: Iterable[tuple[bytes, bytes]], puid: str, remaining: float | None) -> bytes: ...
+
+class PlainRequest(Fields):
+    path: bytes
+    content_type: str | None
+    puid: str | None
+    timeout: str | None
+    @property
+    def body(self) -> bytes: ...
+    def message(self, encoding: int, form: int) -> message.Message: ...
+
+def read_request(data: bytes, head_max: int, body_max: int) -> PlainRequest | None: ...
+
+class Reply:
+    """An answer: its status, body as sent, and the few headers that matter here, None where not sent."""
+
+    status: int
+    content_type: str | None
+    content_encoding: str | None
+    location: str | None
+    body: bytes
+
+def read_reply(data: bytes, head_max: int, body_max: int) -> tuple[Reply, int] | None: ...

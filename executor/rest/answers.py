@@ -1,0 +1,98 @@
+"""Owns what the front answers with: replies, errors in the protocol's form, and the headers that all answers carry.
+
+Must not serve, nor know how an answer is written to a connection.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from executor import errors
+from executor._native import http1
+from executor.protocol.table import RestTable, Route
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+CLOSE = (b"connection", b"close")
+CORS_ORIGINS = "*"
+CORS_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
+CLOUD_EVENTS = "0.3"
+"""The version that every answer to a CloudEvent says, whatever the request's own is."""
+
+
+escape_html = http1.escape_html
+"""JSON text in which no byte can be taken for markup; the same object where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the front says of itself and to whom it lets browsers speak."""
+
+    deployment: str = ""
+    namespace: str = "default"
+    cors_origins: str = CORS_ORIGINS
+    cors_headers: str = CORS_HEADERS
+
+
+def json_reply(value: Mapping[str, Any]) -> Reply:
+    """A document."""
+    return Reply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def failure(table: RestTable, error: errors.Error) -> Reply:
+    """The answer that reports `error`: a node's own body if it sent one, else the protocol's."""
+    body, content_type = error.body, JSON
+    if body is None:
+        body = table.error_body(error)
+    elif error.body_type is not None:
+        content_type = (b"content-type", error.body_type.encode("latin-1", "replace"))
+    status = table.error_status(error)
+    if not 200 <= status <= 599:
+        status = 502
+    if status in (204, 304):
+        return Reply(status, b"", ())
+    return Reply(status, escape_html(body) if table.escape_html else body, (content_type,))
+
+
+def internal(cause: Exception) -> errors.Error:
+    """What is said of a failure that nobody expected."""
+    return errors.Error(f"internal error: {type(cause).__name__}: {cause}")
+
+
+def shared_headers(table: RestTable, route: Route, site: Site) -> RawHeaders:
+    """The headers that every answer of `route` carries."""
+    shared = [(b"x-content-type-options", b"nosniff")] if table.nosniff else []
+    shared.append((b"access-control-allow-origin", site.cors_origins.encode("latin-1")))
+    shared.append((b"access-control-allow-headers", site.cors_headers.encode("latin-1")))
+    if "OPTIONS" in route.verbs:
+        shared.append((b"access-control-allow-methods", ",".join(sorted(route.verbs)).encode()))
+    return shared
+
+
+def cloud_event(site: Site, path: bytes, puid: str) -> RawHeaders:
+    """The headers that make an answer a CloudEvent, as Seldon's executor words them."""
+    source = f"seldon.{site.deployment}".encode()
+    return [
+        (b"ce-id", puid.encode("latin-1", "replace")),
+        (b"ce-specversion", CLOUD_EVENTS.encode()),
+        (b"ce-path", path),
+        (b"ce-type", b"%b.%b.response" % (source, site.namespace.encode())),
+        (b"ce-source", source),
+    ]
+
+
+def lines_of(headers: RawHeaders) -> bytes:
+    """The same as header lines."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

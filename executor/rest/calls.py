@@ -1,0 +1,192 @@
+"""Owns one HTTP call: the request's text, redirects, and compressed answers.
+
+Must not know what is asked, nor what a failure means to who asked.
+"""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
+
+from executor import errors
+from executor._native import message as messages
+from executor.rest import body as bodies
+from executor.rest import http1
+from executor.settings import Address, parse_url
+
+IDLE_TIMEOUT_S = 30.0
+CONNECTIONS_MAX = 128
+"""To one server. Further calls wait for a free one, under their deadline; how many may wait is `exits.Component`'s."""
+REQUESTS_MAX = 10
+"""Of one call that is redirected on and on, as Go's client has it."""
+SITES_MAX = 8
+"""Other servers that redirects of one node may lead to at a time."""
+JOINED_BYTES = 32 * 1024
+"""A body up to this size is copied behind its head; a larger one is sent from where it lies."""
+_REDIRECTS = (301, 302, 303, 307, 308)
+_KEEP_METHOD = (307, 308)
+_SECRETS = (b"authorization: ", b"cookie: ", b"www-authenticate: ")
+_SAFE = "/%:@!$&'()*+,;=~?"
+
+Done = Callable[[http1.Reply | None, Exception | None], object]
+
+
+@dataclass(slots=True)
+class Request:
+    """What is sent. `lines` are its header lines, `kind` those that speak of its body."""
+
+    verb: str
+    where: str
+    lines: bytes
+    kind: bytes
+    body: http1.Buffers | None
+
+
+class Site:
+    """One server and its connections, and those that it redirects to."""
+
+    def __init__(
+        self,
+        address: Address,
+        limit: int,
+        connect_timeout_s: float,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        *,
+        home: "Site | None" = None,
+    ) -> None:
+        self.base = f"{address.scheme.value}://{address.authority}"
+        self.limit = limit
+        self._host = address.authority
+        self._tls = tls
+        self._connect_timeout_s = connect_timeout_s
+        self._home = home or self
+        self._others: dict[str, Site] = {}
+        self.pool = http1.Pool(
+            address,
+            max_reply_bytes=limit,
+            connections_max=CONNECTIONS_MAX,
+            connect_timeout_s=connect_timeout_s,
+            idle_s=IDLE_TIMEOUT_S,
+            tls=tls if address.scheme.is_tls else None,
+        )
+
+    def head(self, verb: str, where: str) -> bytes:
+        """The first lines of a request. Compressed answers are not asked for: they would be inflated on the spot."""
+        text = f"{verb} {where} HTTP/1.1\r\nhost: {self._host}\r\naccept-encoding: identity\r\n"
+        return text.encode("latin-1", "replace")
+
+    def other(self, base: str) -> "Site":
+        """The server at `base`. Raises `errors.RequestError` for what is no URL of one, and ProtocolError."""
+        home = self._home
+        if base == home.base:
+            return home
+        site = home._others.get(base)
+        if site is None:
+            address = parse_url(_with_port(base), "redirect to")
+            if address.scheme.is_tls and home._tls is None:
+                raise http1.ProtocolError(f"it redirects to {base}, but has no TLS settings of its own")
+            if len(home._others) == SITES_MAX:
+                raise http1.ProtocolError(f"it redirects to more than {SITES_MAX} other servers")
+            site = Site(address, self.limit, self._connect_timeout_s, home._tls, home=home)
+            home._others[base] = site
+        return site
+
+    async def close(self) -> None:
+        """Closes the connections; calls under way fail. Call it once or often."""
+        for site in self._others.values():
+            await site.pool.close()
+        await self.pool.close()
+
+
+class Call:
+    """One request and, where its answer redirects, more. `done(reply, error)` is called once, unless cancelled."""
+
+    __slots__ = ("_done", "_exchange", "_over", "_request", "_site", "_times")
+
+    def __init__(self, site: Site, request: Request, done: Done, head: bytes | None = None) -> None:
+        self._site = site
+        self._request = request
+        self._done = done
+        self._times = 0
+        self._over = False
+        self._exchange: http1.Exchange | None = None
+        self._send(head or site.head(request.verb, request.where))
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self._over = True
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    def _send(self, head: bytes) -> None:
+        request = self._request
+        self._times += 1
+        idempotent = request.verb == "GET"
+        self._exchange = self._site.pool.begin(_written(head, request), self._ended, idempotent=idempotent)
+
+    def _ended(self, reply: http1.Reply | None, error: Exception | None) -> None:
+        if self._over:
+            return
+        if reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
+            try:
+                if reply.status in _REDIRECTS and reply.location:
+                    self._follow(reply)
+                    return
+                self._inflate(reply)
+            except (http1.ProtocolError, http1.TooLargeError) as cause:
+                reply, error = None, cause
+            except errors.Error as cause:
+                reply, error = None, http1.ProtocolError(cause.message)
+        self._over = True
+        self._done(reply, error)
+
+    def _follow(self, reply: http1.Reply) -> None:
+        """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET."""
+        if self._times == REQUESTS_MAX:
+            raise http1.ProtocolError(f"stopped after {REQUESTS_MAX} redirects")
+        request, site = self._request, self._site
+        target = urlsplit(urljoin(site.base + request.where, reply.location or ""))
+        if target.scheme not in ("http", "https") or not target.hostname:
+            raise http1.ProtocolError(f"it redirects to {reply.location}, which is no HTTP server")
+        where = quote(target.path or "/", safe=_SAFE) + (f"?{quote(target.query, safe=_SAFE)}" if target.query else "")
+        lines = request.lines
+        base = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+        if base != site.base:
+            self._site = site.other(base)
+            lines = b"".join(line for line in lines.splitlines(True) if not line.startswith(_SECRETS))
+        if reply.status in _KEEP_METHOD:
+            self._request = Request(request.verb, where, lines, request.kind, request.body)
+        else:
+            self._request = Request("GET", where, lines, b"", None)
+        self._send(self._site.head(self._request.verb, where))
+
+    def _inflate(self, reply: http1.Reply) -> None:
+        coding = (reply.content_encoding or "").strip().lower()
+        try:
+            reply.body = bodies.inflate(reply.body, coding, self._site.limit)
+        except errors.LimitError:
+            raise http1.TooLargeError from None
+
+
+def body_of(message: messages.Message) -> http1.Buffers:
+    """The bytes of a message, to be sent: copied together where they are few."""
+    if len(message) <= JOINED_BYTES:
+        return (bytes(message),)
+    return tuple(memoryview(part) for part in message.parts())
+
+
+def _written(head: bytes, request: Request) -> http1.Buffers:
+    if request.body is None:
+        return (b"%b%b\r\n" % (head, request.lines),)
+    size = sum(map(len, request.body))
+    whole = b"%b%b%bcontent-length: %d\r\n\r\n" % (head, request.lines, request.kind, size)
+    if size <= JOINED_BYTES:
+        return (whole + b"".join(request.body),)
+    return (whole, *request.body)
+
+
+def _with_port(base: str) -> str:
+    parts = urlsplit(base)
+    if parts.port is not None:
+        return base
+    return f"{base}:{443 if parts.scheme == 'https' else 80}"

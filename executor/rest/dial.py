@@ -1,0 +1,52 @@
+"""Owns opening a connection to a server by name: each time the name is looked up, any of its addresses first.
+
+Must not keep connections.
+"""
+
+import asyncio
+import ipaddress
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TypeVar
+
+from executor.settings import Address
+
+Made = TypeVar("Made", bound=asyncio.BaseProtocol)
+
+
+async def connect(address: Address, protocol: Callable[[], Made], context: ssl.SSLContext | None) -> Made:
+    """A connection, over TLS with `context`. The other addresses are tried where one fails. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    named = None if context is None else address.host
+    found = await addresses(address)
+    for index, (family, host) in enumerate(found):
+        try:
+            _, made = await loop.create_connection(
+                protocol, host, address.port, family=family, ssl=context, server_hostname=named
+            )
+            return made
+        except OSError:
+            if index == len(found) - 1:
+                raise
+    raise OSError(f"{address.host} has no address")
+
+
+async def addresses(address: Address) -> list[tuple[int, str]]:
+    """Family and address of each place where a server is, in any order, so that each gets its share."""
+    if _is_literal(address.host):
+        return [(0, address.host)]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    places: list[tuple[int, str]] = [*dict.fromkeys((int(family), str(where[0])) for family, _, _, _, where in found)]
+    random.shuffle(places)
+    return places
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""Owns the short way of a request: from a whole, plain POST to its answer's bytes, without ASGI, Task or future.
+
+Must not answer anything otherwise than `app` does: what is not plain, or not JSON, goes there.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from executor import errors
+from executor._native import http1
+from executor._native import message as messages
+from executor.protocol.table import Action, RestTable, Route
+from executor.rest import answers, headers
+from executor.types import Method, Walk
+
+log = logging.getLogger(__name__)
+
+JSON_TYPES = (None, "application/json")
+"""Content-Types of the short way."""
+
+Tell = Callable[[int, bytes, bytes], object]
+"""Takes a status, header lines and a body."""
+
+
+class Running(Protocol):
+    """A request that runs."""
+
+    def cancel(self) -> None: ...
+
+
+class Starter(Protocol):
+    """What is needed of the request path."""
+
+    def new_puid(self) -> str: ...
+    def start(
+        self,
+        walk: Walk,
+        method: Method,
+        message: messages.Message,
+        done: Callable[[messages.Message | None, Exception | None], object],
+        *,
+        headers: Sequence[tuple[str, str]] | http1.Fields = (),
+        puid: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Running: ...
+
+
+class Routes:
+    """The routes of a table that can go the short way, by path, with the header lines of their answers."""
+
+    def __init__(self, table: RestTable, starter: Starter, default_timeout_s: float | None, site: answers.Site) -> None:
+        self.table = table
+        self.starter = starter
+        self.default_timeout_s = default_timeout_s
+        self._routes = {
+            route.path.encode(): (route, answers.lines_of(answers.shared_headers(table, route, site)))
+            for route in table.routes
+            if route.action is Action.RUN and "POST" in route.verbs
+        }
+
+    def plain(self, request: http1.PlainRequest) -> "Plain | None":
+        """The request on its short way, not started; None when it must go the long one."""
+        found = self._routes.get(request.path)
+        if found is None or request.content_type not in JSON_TYPES:
+            return None
+        return Plain(self, *found, request)
+
+
+class Plain:
+    """One request: `start` it; its answer is told once, unless it is cancelled."""
+
+    __slots__ = ("_lines", "_puid", "_request", "_route", "_routes", "_running", "_tell")
+
+    def __init__(self, routes: Routes, route: Route, lines: bytes, request: http1.PlainRequest) -> None:
+        self._routes = routes
+        self._route = route
+        self._request = request
+        self._puid = request.puid
+        self._lines = lines
+        if routes.table.puid:
+            self._puid = self._puid or routes.starter.new_puid()
+            self._lines = b"%bseldon-puid: %b\r\n" % (lines, self._puid.encode("latin-1", "replace"))
+        self._running: Running | None = None
+        self._tell: Tell | None = None
+
+    def start(self, tell: Tell) -> None:
+        """Begins; `tell` may be called before this returns."""
+        routes, route, request = self._routes, self._route, self._request
+        self._tell = tell
+        try:
+            timeout_s = routes.default_timeout_s
+            if request.timeout is not None:
+                timeout_s = headers.parse_timeout(request.timeout)
+            message = request.message(route.encoding, route.form)
+            self._running = routes.starter.start(
+                route.walk, route.method, message, self._done, headers=request, puid=self._puid, timeout_s=timeout_s
+            )
+        except Exception as error:
+            self._done(None, error)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self._tell = None
+        if self._running is not None:
+            self._running.cancel()
+
+    def cut_off(self) -> None:
+        """Ends it now, with an answer that says why."""
+        if self._running is not None:
+            self._running.cancel()
+        self._done(None, errors.NodeError("the server is stopping", http_status=503))
+
+    def _done(self, answer: messages.Message | None, error: Exception | None) -> None:
+        tell, self._tell = self._tell, None
+        if tell is None:
+            return
+        try:
+            if answer is not None:
+                self._answer(tell, bytes(answer))
+                return
+        except Exception as cause:
+            error = cause
+        reply = self._failure(error or errors.Error("no answer"))
+        tell(reply.status, answers.lines_of([*reply.headers]) + self._lines, reply.body)
+
+    def _answer(self, tell: Tell, body: bytes) -> None:
+        table, route = self._routes.table, self._route
+        status = route.status_of(body) if route.status_of else 200
+        if table.escape_html:
+            body = answers.escape_html(body)
+        tell(status, b"content-type: application/json\r\n" + self._lines, body)
+
+    def _failure(self, error: Exception) -> answers.Reply:
+        if not isinstance(error, errors.Error):
+            log.error("POST %s failed", self._route.path, exc_info=error)
+            error = answers.internal(error)
+        return answers.failure(self._routes.table, error)

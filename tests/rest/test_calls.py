@@ -1,0 +1,96 @@
+"""One HTTP call of a node: redirects, and bodies of any kind."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from support.rest_nodes import BODY, Context, Waiting, call, run, web_node
+
+from executor import errors
+from executor._native import message as messages
+from executor.types import Encoding, Form, Method
+
+
+@pytest.mark.parametrize(("status", "verb"), [(308, "POST"), (307, "POST"), (302, "GET")])
+def test_redirects_within_the_node(status: int, verb: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.path == "/predict":
+            return web.Response(status=status, headers={"Location": "/pre%20dict/?x=1"})
+        return web.json_response([request.method, request.path, request.query_string, await request.text()])
+
+    async def test() -> None:
+        async with web_node(handler) as node:
+            told = json.loads(await call(node))
+            assert told == [verb, "/pre dict/", "x=1", BODY.decode() if verb == "POST" else ""]
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("/predict", "stopped after 10 redirects"),
+        ("ftp://127.0.0.1/x", "which is no HTTP server"),
+        ("http://:80/x", "which is no HTTP server"),
+        ("https://127.0.0.1/x", "no TLS settings"),
+        ("http://127.0.0.1:1/x", "Connect call failed|onnection refused"),
+    ],
+)
+def test_redirects_that_lead_nowhere(location: str, said: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": location})
+
+    async def test() -> None:
+        async with web_node(handler) as node:
+            with pytest.raises(errors.NodeError, match=said):
+                await call(node)
+
+    run(test())
+
+
+def test_redirects_to_another_server_leave_secrets_behind() -> None:
+    seen: list[Any] = []
+
+    async def there(request: web.Request) -> web.Response:
+        seen.append((request.headers.copy(), await request.read()))
+        return web.Response(body=b'{"strData":"there"}')
+
+    async def test() -> None:
+        async with web_node(there) as other:
+
+            async def here(request: web.Request) -> web.Response:
+                return web.Response(status=307, headers={"Location": f"{other.url}/else"})
+
+            async with web_node(here) as node:
+                headers = (("authorization", "secret"), ("cookie", "c=1"), ("x-tag", "1"))
+                for _ in range(2):
+                    assert await call(node, Context(headers=headers)) == b'{"strData":"there"}'
+
+    run(test())
+    headers, body = seen[0]
+    assert (body, headers["x-tag"], headers["Seldon-Puid"]) == (BODY, "1", "p1")
+    assert not {"authorization", "cookie"} & {name.lower() for name in headers}
+
+
+def test_a_foreign_body_goes_with_its_own_type() -> None:
+    seen: list[Any] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.headers.copy(), await request.content.read()))
+        return web.Response(body=BODY)
+
+    async def test() -> None:
+        packed = gzip.compress(BODY)
+        headers = (("content-type", "text/x"), ("content-encoding", "identity"), ("x-tag", "1"))
+        async with web_node(handler) as node:
+            waiting = Waiting()
+            message = messages.Message(packed, Encoding.SELDON_JSON, Form.FOREIGN)
+            node.handlers[Method.PREDICT][1](message, Context(headers=headers), waiting)
+            assert bytes(await waiting.future) == BODY
+            assert seen[0][1] == packed
+            assert seen[0][0].getall("content-type") == ["text/x"]
+            assert seen[0][0].getall("content-encoding") == ["identity"]
+
+    run(test())
