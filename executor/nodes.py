@@ -10,16 +10,16 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from executor import errors
-from executor._native import endpoint, exits, program, transport
+from executor._native import endpoint, exits, mean, program, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.graph import plan as plans
-from executor.graph.builtin import BUILTINS
+from executor.graph.builtin import AVERAGE_COMBINER, BUILTINS, Builtin
 from executor.graph.spec import Transport
 from executor.inference import Node
 from executor.protocol import seldon as protocol
@@ -127,7 +127,8 @@ class Nodes:
         """
         self._made = self.load(plan, settings) if made is None else made
         for node in plan.nodes:
-            self.endpoints.append(self._endpoint(node, settings))
+            children = [plan.nodes[child].name for child in node.children]
+            self.endpoints.append(self._endpoint(node, children, settings))
 
     def program(self, plan: plans.Plan, routing: int) -> program.Program:
         """The plan in native form."""
@@ -159,14 +160,13 @@ class Nodes:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _endpoint(self, node: plans.PlanNode, settings: RunSettings) -> endpoint.Endpoint | None:
+    def _endpoint(
+        self, node: plans.PlanNode, children: Sequence[str], settings: RunSettings
+    ) -> endpoint.Endpoint | None:
         if not node.calls:
             return None
         if node.builtin is not None:
-            component = BUILTINS[node.builtin].component
-            assert component is not None
-            self.reached[node.name] = "built in"
-            return exits.Component(self._reactor, node.name, host.Host(component(), node.name).handlers, self._pool)
+            return self._computed(node.name, BUILTINS[node.builtin], children)
         if node.name in settings.isolate:
             return self._isolated(node, settings.components[node.name], settings)
         if node.name in settings.components:
@@ -175,6 +175,14 @@ class Nodes:
             wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
             return self.component(host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted))
         return self._remote(node, settings.endpoints.get(node.name) or _own_address(node))
+
+    def _computed(self, name: str, builtin: Builtin, children: Sequence[str]) -> endpoint.Endpoint:
+        assert builtin.component is not None
+        self.reached[name] = "built in"
+        hosted = host.Host(builtin.component(children), name)
+        computed = exits.Component(self._reactor, name, hosted.handlers, self._pool)
+        # What is added to answers, only the component knows.
+        return mean.Mean(computed) if builtin is AVERAGE_COMBINER and not hosted.adds_path else computed
 
     def _remote(self, node: plans.PlanNode, address: Address) -> endpoint.Endpoint:
         self.reached[node.name] = str(address)

@@ -32,7 +32,7 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|program|request|routing|server|tls|transport"
+        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|mean|program|request|routing|server|tls|transport"
     ),
     "http2": r"framing|headers|http2|nghttp2|output|stream",
     "memory": r"buffer|message",

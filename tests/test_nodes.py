@@ -16,7 +16,7 @@ from support.processes import is_alive
 from support.serving import COMPONENTS
 
 from executor import errors, nodes
-from executor._native import channel, exits, transport
+from executor._native import channel, exits, mean, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
 from executor.nodes import ComponentNode, GrpcNode, Nodes
@@ -58,7 +58,7 @@ async def test_each_node_gets_the_endpoint_that_it_asks_for(bind: Bind) -> None:
     urls = {"g": parse_url("grpc://localhost:7001"), "h": parse_url("http://localhost:7002/x")}
     bound = bind(root, components=given("t"), endpoints=urls)
     kinds = [type(each) for each in bound.endpoints]
-    assert kinds == [exits.Component, exits.Component, channel.Channel, exits.Component]
+    assert kinds == [exits.Component, mean.Mean, channel.Channel, exits.Component]
     assert bound.reached == {
         "t": f"in this process: {COMPONENTS}:Echo",
         "avg": "built in",
@@ -67,6 +67,12 @@ async def test_each_node_gets_the_endpoint_that_it_asks_for(bind: Bind) -> None:
     }
     known = {name: type(each) for name, each in bound.known.items()}
     assert known == {"t": ComponentNode, "g": GrpcNode, "h": RestNode}
+
+
+async def test_an_average_that_says_where_it_was_is_python_s(bind: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDICTIVE_UNIT_ID", "avg")
+    bound = bind(node("avg", "", node("g"), implementation="AVERAGE_COMBINER"), components=given("g"))
+    assert isinstance(bound.endpoints[0], exits.Component)
 
 
 async def test_a_node_that_is_never_called_needs_nothing(bind: Bind) -> None:
