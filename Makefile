@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sanitize fuzz soak coverage bench bench-full wheel clean lint format types imports cython generated
+.PHONY: help demo test check sanitize fuzz soak coverage bench guard bench-full wheel clean lint format types imports cython generated
 .DELETE_ON_ERROR:
 
 help: ## List the commands
@@ -61,6 +61,11 @@ coverage: $(DONE)/native $(DONE)/dev ## Run the tests and print which lines of e
 bench: $(DONE)/native $(DONE)/dev ## Measure against baselines; ARGS="list" shows what, ARGS="full" is all
 	@echo "==> bench: measuring (three minutes; whatever else runs here spoils it)"
 	@$(BIN)/python -m bench $(ARGS)
+
+guard: $(DONE)/native $(DONE)/dev ## Count instructions per request, and compare with the parent commit
+	@command -v valgrind >/dev/null || .ci/system $(PYTHON) valgrind
+	@echo "==> guard: counting (two minutes; some more where the parent commit was never built here)"
+	@$(BIN)/python -m bench guard $(ARGS)
 
 bench-full: $(DONE)/native $(DONE)/dev ## Measure all scenarios, payloads and baselines
 	@echo "==> bench: measuring everything (about half an hour)"

@@ -49,6 +49,10 @@ ctypedef struct codec_t:
     const char *empty
     size_t empty_size
 
+    # The mean of the tensors in a list message, as AVERAGE_COMBINER's component answers it; NULL, and nothing said,
+    # where that is not plain. The function itself may be NULL.
+    message_t *(*mean)(message_t *message) noexcept nogil
+
 # Registers the table of one encoding; at import, under the GIL.
 cdef int codec_register(const codec_t *codec) except -1
 # The table of an encoding, or NULL when its module was not imported.

@@ -5,305 +5,25 @@ Must not know what is measured, nor start or stop a server (`bench` does); it is
 Two ways to send. *Closed loop*: every connection has `streams` requests under way, each answer makes room for the
 next. *Open loop*: request i is due at start + i / rate, whatever became of the others, and its latency counts from
 that moment, also when it had to wait for room. So a server that stalls is charged for all who would have come.
-
-Three protocols behind the same loop: gRPC (the project's own HTTP/2 session), HTTP/1.1 with keep-alive, and plain
-bytes that are echoed, which is the floor that the kernel sets.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.errno cimport EAGAIN, EINTR, errno as c_errno
-from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free, realloc, strtoll
-from libc.string cimport memcmp, memcpy, memset, strerror
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 from posix.time cimport timespec
-from posix.uio cimport iovec
 from posix.unistd cimport close
 
-from executor._native.buffer cimport buffer_copy, buffer_ref, buffer_t, buffer_unref
-from executor._native.headers cimport headers_get, headers_t, nv_t
-from executor._native.http2 cimport (
-    H2_CANCEL, limits_t, session_feed, session_free, session_new, session_ops_t, session_pieces, session_pump,
-    session_request, session_room, session_t, session_wrote, stream_reset, stream_t,
-)
+from executor._native.buffer cimport buffer_unref
+from executor._native.http2 cimport nv_t, session_request, session_room
 from executor._native.message cimport Message, message_t
+from executor._native.probe_link cimport (
+    ACCEPTED_MAX, BAD_TRANSPORT, BUCKETS, FD_ISSET, FD_SET, FD_SETSIZE, FD_ZERO, GRPC, HTTP, KINDS, NEVER_CAME,
+    FINE, READ_BYTES, bucket, clock_now, fault, fd_set, finish, link_lose, link_open, link_read, link_t, link_write,
+    load_t, note, pselect, record, slot_t,
+)
 
 ERROR_KINDS = ("fine", "status", "answer", "transport", "timeout")
-
-
-# --- one request's life ---------------------------------------------------------------------------
-
-cdef void note(load_t *load, const char *what, const char *detail, int size) noexcept nogil:
-    if load.first_fault[0] == 0:
-        snprintf(load.first_fault, sizeof(load.first_fault), b"%s%.*s", what, size, detail)
-
-
-cdef void fault(slot_t *slot, int kind, const char *what, const char *detail, int size) noexcept nogil:
-    if slot.fault == FINE:
-        slot.fault = kind
-        note(slot.link.load, what, detail, size)
-
-
-# The request is over, well or not.
-cdef void finish(slot_t *slot) noexcept nogil:
-    cdef load_t *load = slot.link.load
-    cdef double now = clock_now()
-    slot.link.in_flight -= 1
-    load.in_flight -= 1
-    load.faults[slot.fault] += 1
-    if slot.fault == FINE:
-        load.answered += 1
-        load.last_answer = now
-        record(load.latency, now - slot.due)
-    slot.next = load.free_slots
-    load.free_slots = slot
-
-
-cdef void check(slot_t *slot, const unsigned char *data, size_t size, buffer_t *body) noexcept nogil:
-    cdef load_t *load = slot.link.load
-    cdef long number = load.answered + 1
-    cdef int index
-    slot.answers += 1
-    # A few answers from all over the run, for a check that knows what they mean.
-    if load.keep and number & (number - 1) == 0 and load.sample_count < SAMPLES_MAX:
-        load.samples[load.sample_count] = buffer_ref(body) if body != NULL else buffer_copy(data, size)
-        load.sample_count += load.samples[load.sample_count] != NULL
-    for index in range(load.accepted_count):
-        if load.accepted_size[index] == size and memcmp(load.accepted[index], data, size) == 0:
-            return
-    if load.accepted_count:
-        fault(slot, BAD_ANSWER, b"an answer is not what was expected", b"", 0)
-
-
-# --- gRPC -----------------------------------------------------------------------------------------
-
-cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
-    cdef slot_t *slot = <slot_t *>stream.user
-    cdef size_t size = 0
-    cdef const char *value = headers_get(&stream.headers, b":status", 7, &size)
-    if slot != NULL and (value == NULL or size != 3 or memcmp(value, b"200", 3) != 0):
-        fault(slot, BAD_STATUS, b"HTTP status ", value, <int>size)
-
-
-cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint compressed) noexcept nogil:
-    cdef slot_t *slot = <slot_t *>stream.user
-    if slot != NULL:
-        if compressed:
-            fault(slot, BAD_ANSWER, b"a compressed answer", b"", 0)
-        else:
-            check(slot, body.data, body.size, body)
-    buffer_unref(body)
-
-
-cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
-    cdef slot_t *slot = <slot_t *>stream.user
-    cdef headers_t *trailers = &stream.trailers if stream.trailers.count > 0 else &stream.headers
-    cdef size_t size = 0
-    cdef const char *value
-    if slot == NULL:
-        return
-    value = headers_get(trailers, b"grpc-status", 11, &size)
-    if value == NULL or size != 1 or value[0] != c"0":
-        value = headers_get(trailers, b"grpc-message", 12, &size)
-        fault(slot, BAD_STATUS, b"gRPC status not OK: ", value, <int>size)
-    elif slot.answers != 1:
-        fault(slot, BAD_ANSWER, b"OK without exactly one message", b"", 0)
-
-
-cdef void on_refused(session_t *session, stream_t *stream, int status, const char *text) noexcept nogil:
-    if stream.user != NULL:
-        fault(<slot_t *>stream.user, BAD_ANSWER, b"not acceptable: ", text, 120)
-    stream_reset(stream, H2_CANCEL)
-
-
-cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept nogil:
-    cdef slot_t *slot = <slot_t *>stream.user
-    if slot != NULL:
-        if not stream.ended:
-            fault(slot, BAD_TRANSPORT, b"the stream was reset, or its connection lost", b"", 0)
-        finish(slot)
-
-
-cdef void on_goaway(session_t *session, int32_t last, uint32_t code) noexcept nogil:
-    note((<link_t *>session.user).load, b"the server sent GOAWAY", b"", 0)
-
-
-cdef void on_event(session_t *session) noexcept nogil:
-    pass                         # settings, pongs
-
-
-cdef session_ops_t OPS
-OPS.on_headers = on_headers
-OPS.on_message = on_message
-OPS.on_end = on_end
-OPS.on_refused = on_refused
-OPS.on_close = on_close
-OPS.on_goaway = on_goaway
-OPS.on_settings = on_event
-OPS.on_pong = on_event
-
-
-# --- HTTP/1.1 -------------------------------------------------------------------------------------
-
-# Reads status and length out of a whole head. False: not an answer that can be taken.
-cdef bint http_head(link_t *link, size_t head_size) noexcept nogil:
-    cdef char *line = <char *>link.answer
-    cdef char *end = line + head_size
-    cdef char *stop
-    cdef bint sized = False
-    if head_size < 12 or memcmp(line, b"HTTP/1.", 7) != 0:
-        return False
-    if memcmp(line + 9, b"200", 3) != 0:
-        fault(link.first, BAD_STATUS, b"HTTP status ", line + 9, 3)
-    while line < end:
-        stop = <char *>memmem(line, end - line, b"\r\n", 2)
-        if stop == NULL:
-            break
-        if stop - line > 15 and strncasecmp(line, b"content-length:", 15) == 0:
-            link.body_size = strtoll(line + 15, NULL, 10)
-            sized = True
-        line = stop + 2
-    link.head_size = head_size
-    return sized
-
-
-cdef bint http_take(link_t *link) noexcept nogil:
-    cdef slot_t *slot = link.first
-    cdef unsigned char *end
-    if slot == NULL:
-        return link.answer_size == 0
-    if link.head_size == 0:
-        end = <unsigned char *>memmem(link.answer, link.answer_size, b"\r\n\r\n", 4)
-        if end == NULL:
-            return link.answer_size < HEAD_MAX
-        if not http_head(link, end + 4 - link.answer):
-            return False
-    if link.answer_size < link.head_size + link.body_size:
-        return True
-    check(slot, link.answer + link.head_size, link.body_size, NULL)
-    if link.answer_size > link.head_size + link.body_size:
-        fault(slot, BAD_ANSWER, b"more bytes than the answer has", b"", 0)
-    link.first = link.last = NULL
-    link.answer_size = link.head_size = link.body_size = 0
-    finish(slot)
-    return True
-
-
-# --- plain bytes ----------------------------------------------------------------------------------
-
-cdef void tcp_take(link_t *link, const unsigned char *data, size_t size) noexcept nogil:
-    cdef load_t *load = link.load
-    cdef slot_t *slot
-    cdef size_t part
-    while size > 0 and link.first != NULL:
-        slot = link.first
-        part = min(size, load.request_size - link.in_at)
-        if memcmp(data, load.request + link.in_at, part) != 0:
-            fault(slot, BAD_ANSWER, b"not the bytes that were sent", b"", 0)
-        data += part
-        size -= part
-        link.in_at += part
-        if link.in_at == load.request_size:
-            link.in_at = 0
-            link.first = slot.next
-            if link.first == NULL:
-                link.last = NULL
-            finish(slot)
-
-
-# --- connections ----------------------------------------------------------------------------------
-
-cdef void link_lose(link_t *link, const char *reason) noexcept nogil:
-    cdef slot_t *slot
-    if link.lost:
-        return
-    link.lost = True
-    link.load.lost += 1
-    note(link.load, b"connection lost: ", reason, 120)
-    if link.session != NULL:
-        session_free(link.session)
-        link.session = NULL
-    while link.first != NULL:
-        slot = link.first
-        link.first = slot.next
-        fault(slot, BAD_TRANSPORT, b"connection lost", b"", 0)
-        finish(slot)
-
-
-cdef bint take(link_t *link, size_t size) noexcept nogil:
-    cdef load_t *load = link.load
-    if load.protocol == GRPC:
-        link.dirty = True
-        return session_feed(link.session, load.read_buffer, size) == 0
-    if load.protocol == TCP:
-        tcp_take(link, load.read_buffer, size)
-        return True
-    if link.answer_size + size > link.answer_room:
-        link.answer = <unsigned char *>realloc(link.answer, 2 * (link.answer_size + size))
-        link.answer_room = 2 * (link.answer_size + size)
-    memcpy(link.answer + link.answer_size, load.read_buffer, size)
-    link.answer_size += size
-    return http_take(link)
-
-
-cdef void link_read(link_t *link) noexcept nogil:
-    cdef ssize_t size
-    while not link.lost:
-        size = recv(link.fd, link.load.read_buffer, READ_BYTES, 0)
-        if size > 0:
-            if not take(link, size):
-                link_lose(link, b"what came is not the protocol")
-            elif size < READ_BYTES:
-                return
-        elif size == 0:
-            link_lose(link, b"closed by the server")
-        elif c_errno == EAGAIN:
-            return
-        elif c_errno != EINTR:
-            link_lose(link, strerror(c_errno))
-
-
-# What can be written now: pieces of the session, or of the request over and over.
-cdef int gather(link_t *link, iovec *pieces) noexcept nogil:
-    cdef load_t *load = link.load
-    cdef size_t left = min(link.out_left, <size_t>PIPELINED_BYTES)
-    cdef size_t at = link.out_at
-    cdef int count = 0
-    if load.protocol == GRPC:
-        session_pump(link.session, HIGH_WATER)
-        return session_pieces(link.session, pieces, PIECES)
-    while left > 0 and count < PIECES:
-        pieces[count].iov_base = <void *>(load.request + at)
-        pieces[count].iov_len = min(left, load.request_size - at)
-        left -= pieces[count].iov_len
-        at = 0
-        count += 1
-    return count
-
-
-cdef void link_write(link_t *link) noexcept nogil:
-    cdef iovec[PIECES] pieces
-    cdef msghdr message
-    cdef ssize_t size
-    memset(&message, 0, sizeof(message))
-    message.msg_iov = pieces
-    link.dirty = link.blocked = False
-    while not link.lost:
-        message.msg_iovlen = gather(link, pieces)
-        if message.msg_iovlen == 0:
-            return
-        size = sendmsg(link.fd, &message, MSG_NOSIGNAL)
-        if size >= 0:
-            if link.load.protocol == GRPC:
-                session_wrote(link.session, size)
-            else:
-                link.out_left -= size
-                link.out_at = (link.out_at + size) % link.load.request_size
-        elif c_errno == EAGAIN:
-            link.blocked = True
-            return
-        elif c_errno != EINTR:
-            link_lose(link, strerror(c_errno))
 
 
 # --- sending --------------------------------------------------------------------------------------
@@ -456,9 +176,10 @@ cdef class Load:
             raise ValueError("at least one connection, one stream and a request are needed")
         if len(accepted) > ACCEPTED_MAX:
             raise ValueError(f"{len(accepted)} accepted answers; at most {ACCEPTED_MAX} are allowed")
-        if max(sockets) >= FD_SETSIZE:
-            raise ValueError(f"file descriptor {max(sockets)} is above what select() takes, {FD_SETSIZE - 1}")
-        self.kept = [request, list(accepted)]
+        highest = max(sock if isinstance(sock, int) else sock.fileno() for sock in sockets)
+        if highest >= FD_SETSIZE:
+            raise ValueError(f"file descriptor {highest} is above what select() takes, {FD_SETSIZE - 1}")
+        self.kept = [request, list(accepted), list(sockets)]
         self.raw.request = request
         self.raw.request_size = len(request)
         self.raw.keep = keep
@@ -479,8 +200,8 @@ cdef class Load:
             self.raw.accepted_size[self.raw.accepted_count] = len(answer)
             self.raw.accepted_count += 1
         self.take_fields(fields, request)
-        for fd in sockets:
-            self.add(fd)
+        for sock in sockets:
+            self.add(sock)
 
     cdef int take_fields(self, fields, bytes request) except -1:
         cdef Message message = Message(request)
@@ -495,17 +216,12 @@ cdef class Load:
             self.raw.field_count += 1
         return 0
 
-    cdef int add(self, int fd) except -1:
+    cdef int add(self, object sock) except -1:
         cdef link_t *link = &self.raw.links[self.raw.link_count]
-        cdef limits_t limits
+        cdef bint veiled = not isinstance(sock, int)
         self.raw.link_count += 1
-        link.load = &self.raw
-        link.fd = fd
-        if self.raw.protocol == GRPC:
-            limits = limits_t(0, 64 << 10, 1 << 30, 16 << 20, 64 << 20, NULL)
-            link.session = session_new(False, &OPS, &limits, link)
-            if link.session == NULL:
-                raise MemoryError()
+        if not link_open(link, &self.raw, sock.fileno() if veiled else sock, <void *>sock if veiled else NULL):
+            raise MemoryError()
         return 0
 
     def run(self, *, double seconds=0, double rate=0, long count=0, double drain_s=5):
@@ -578,12 +294,16 @@ cdef class Load:
 
     def close(self):
         """Ends the connections."""
+        cdef link_t *link
         cdef int index
         for index in range(self.raw.link_count):
-            link_lose(&self.raw.links[index], b"closed here")
-            if self.raw.links[index].fd >= 0:
-                close(self.raw.links[index].fd)
-                self.raw.links[index].fd = -1
+            link = &self.raw.links[index]
+            link_lose(link, b"closed here")
+            if link.veil != NULL:
+                (<object>link.veil).close()
+            elif link.fd >= 0:
+                close(link.fd)
+            link.fd = -1
 
     def __dealloc__(self):
         cdef int index
@@ -591,7 +311,7 @@ cdef class Load:
             for index in range(self.raw.link_count):
                 link_lose(&self.raw.links[index], b"")
                 free(self.raw.links[index].answer)
-                if self.raw.links[index].fd >= 0:
+                if self.raw.links[index].fd >= 0 and self.raw.links[index].veil == NULL:
                     close(self.raw.links[index].fd)
         for index in range(self.raw.sample_count):
             buffer_unref(self.raw.samples[index])

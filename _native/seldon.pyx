@@ -4,8 +4,7 @@ Must not know JSON (that module sets the transcoder) nor what a graph does with 
 envelope only; each part is decoded when it is asked for.
 """
 
-from libc.stdint cimport int32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.codec cimport codec_register, codec_t
@@ -18,22 +17,23 @@ from executor._native.message cimport (
 )
 from executor._native.seldon_envelope cimport (
     DATA_NAMES, DATA_NDARRAY, DATA_TENSOR, DATA_TFTENSOR, FEEDBACK_REQUEST, FEEDBACK_RESPONSE, FEEDBACK_TRUTH,
-    LIST_MESSAGES, MESSAGE_BIN, MESSAGE_DATA, MESSAGE_JSON, MESSAGE_META, MESSAGE_STATUS, MESSAGE_STR, TENSOR_SHAPE,
+    LIST_MESSAGES, MESSAGE_BIN, MESSAGE_DATA, MESSAGE_JSON, MESSAGE_META, MESSAGE_STATUS, MESSAGE_STR,
     TENSOR_VALUES, data_scan, data_t, envelope_scan, envelope_t, feedback_scan, feedback_t, piece_enter, piece_t,
     seldon_edit_meta, seldon_feedback_routes, seldon_make_list, seldon_scan,
 )
 from executor._native.seldon_meta cimport meta_object, status_object
+from executor._native.seldon_tensor cimport seldon_mean, tensor_scan
 from executor._native.seldon_tftensor cimport tftensor_array, tftensor_first_int
 from executor._native.seldon_value cimport list_array, list_first_number, list_object, value_object
 from executor._native.tensor cimport (
-    array_for, array_over, numbers_add, numbers_gather, numbers_t, shape_add, shape_check, shape_t, shape_tuple,
+    array_for, array_over, numbers_gather, numbers_t, shape_add, shape_check, shape_t, shape_tuple,
 )
 from executor._native.types cimport (
     ENCODING_SELDON_PROTO, FORM_FEEDBACK, FORM_LIST, FORM_MESSAGE, STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED,
     fail, failure_clear,
 )
 from executor._native.wire cimport (
-    WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT, field_t, wire_double, wire_is, wire_next, wire_varint,
+    WIRE_BYTES, WIRE_FIXED64, field_t, wire_double, wire_is, wire_next,
 )
 
 import numpy
@@ -151,47 +151,11 @@ codec.feedback_routes = seldon_feedback_routes
 codec.transcode = seldon_transcode
 codec.empty = b""
 codec.empty_size = 0
+codec.mean = seldon_mean
 codec_register(&codec)
 
 
 # --- reading parts ---
-
-cdef int add_dims(const cursor_t *cursor, const field_t *field, shape_t *shape, failure_t *failure) noexcept nogil:
-    cdef cursor_t packed = cursor[0]
-    cdef uint64_t value
-    if field.type == WIRE_VARINT:
-        if shape_add(shape, <int32_t>field.value) == 0:
-            return 0
-    elif field.type == WIRE_BYTES:
-        packed.position = field.data
-        packed.end = field.data + field.size
-        while packed.position < packed.end:
-            if wire_varint(&packed, &value, failure) < 0:
-                return -1
-            if shape_add(shape, <int32_t>value) < 0:
-                break
-        else:
-            return 0
-    else:
-        return 0
-    return cursor_fail(cursor, field.begin, failure, b"a tensor has more than 32 dimensions", 0, 0)
-
-
-cdef int tensor_scan(cursor_t cursor, shape_t *shape, numbers_t *numbers, failure_t *failure) noexcept nogil:
-    cdef field_t field
-    cdef int got
-    shape.ndim = 0
-    memset(numbers, 0, sizeof(numbers_t))
-    while True:
-        got = wire_next(&cursor, &field, failure)
-        if got <= 0:
-            return got
-        if field.number == TENSOR_VALUES:
-            if numbers_add(numbers, &field, 8, &cursor, failure) < 0:
-                return -1
-        elif field.number == TENSOR_SHAPE:
-            if add_dims(&cursor, &field, shape, failure) < 0:
-                return -1
 
 
 # A Tensor as an array: over the bytes in `buffer` where they allow it and `sole` is true, else copied.

@@ -554,8 +554,8 @@ cdef class Reactor:
         if self.wake_handle is not None:
             self.wake_handle.cancel()
         self.wake_at = due
-        # Timers are rounded up to the next tick, so the wake-up is too.
-        delay = due - clock_now() + WHEEL_TICK_MS / 1000.0
+        # When the tick comes that the timer is in, and half a millisecond more: event loops round to whole ones.
+        delay = tick_of(due) * (WHEEL_TICK_MS / 1000.0) - clock_now() + 0.0005
         self.wake_handle = self.loop.call_later(delay if delay > 0 else 0, self._wake)
         return 0
 

@@ -14,6 +14,8 @@ from bench import (
     machine,
     payloads,
     profiles,
+    prompt,
+    published,
     report,
     results,
     runner,
@@ -25,6 +27,7 @@ from bench.generator import Generator
 from bench.processes import BenchError
 from bench.runner import Options
 from bench.scenarios import SCENARIOS
+from bench.stage import MILLRACE
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -48,8 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, purpose, command in (
         ("quick", "the quick profile, under three minutes", _quick),
         ("full", "all scenarios, payloads and baselines, about half an hour", _full),
+        ("reference", "the quick profile and counted instructions into results/reference.json and the documents",
+         _reference),
+        ("tables", "write results/reference.json into the documents again", _tables),
         ("list", "list scenarios and contenders", _list),
-    ):
+    ):  # fmt: skip
         commands.add_parser(name, help=purpose).set_defaults(command=command)
     _add_run(commands.add_parser("run", help="measure some scenarios"))
     compared = commands.add_parser("compare", help="what changed between two results")
@@ -110,6 +116,29 @@ def _profile(name: str, cells: Iterable[profiles.Cell]) -> int:
     return _status(result)
 
 
+def _reference(parsed: argparse.Namespace) -> int:
+    from bench import guard
+
+    result = _measure(list(profiles.quick()), {"profile": "quick"})
+    try:
+        result["instructions"] = guard.count()
+    except BenchError as error:
+        result["skipped"].append({"scenario": "instructions", "target": "guard", "reason": str(error)})
+    print(table.render(result))
+    if status := _status(result):
+        print("bench: nothing is published: the executor's own runs have to be right first", file=sys.stderr)
+        return status
+    results.write(result, published.REFERENCE)
+    print(f"\nstored in {published.REFERENCE}")
+    return _tables(parsed)
+
+
+def _tables(parsed: argparse.Namespace) -> int:
+    for path in published.publish():
+        print(f"written: {path}")
+    return 0
+
+
 def _run(parsed: argparse.Namespace) -> int:
     options = Options(
         seconds=parsed.seconds,
@@ -143,14 +172,19 @@ def _measure(cells: Sequence[profiles.Cell], options: dict[str, object]) -> resu
             if absent:
                 _skip(skipped, cell, "all", f"{absent[0]} is not there; `make demo` makes it")
                 continue
-            measured = runner.Cell(cell.scenario, cell.size, cell.options, generator, _progress(place, started))
             try:
-                runs += measured.measure(cell.targets, partial(_skip, skipped, cell))
+                runs += _measured(cell, generator, partial(_skip, skipped, cell), _progress(place, started))
             except BenchError as error:
                 # The other cells are still worth having.
-                _skip(skipped, cell, targets.MILLRACE, str(error))
+                _skip(skipped, cell, MILLRACE, str(error))
     _say("")
     return results.make(machine.facts(), {**options, "seconds_taken": round(time.monotonic() - started)}, runs, skipped)
+
+
+def _measured(cell: profiles.Cell, generator: Generator, skip: runner.Skip, tell: runner.Tell) -> list[results.Run]:
+    if cell.scenario.asks:
+        return prompt.measure(cell.scenario, cell.size, cell.options.repeats, cell.targets, skip, tell)
+    return runner.Cell(cell.scenario, cell.size, cell.options, generator, tell).measure(cell.targets, skip)
 
 
 def _skip(skipped: list[dict[str, str]], cell: profiles.Cell, name: str, why: str) -> None:
@@ -165,8 +199,8 @@ def _status(result: results.Result) -> int:
         print(
             f"bench: {run['scenario']} {run['target']}: {run['errors']} errors: {run['first_error']}", file=sys.stderr
         )
-    lost = [each for each in result["skipped"] if each["target"] == targets.MILLRACE]
-    return 1 if lost or any(run["target"] == targets.MILLRACE for run in wrong) else 0
+    lost = [each for each in result["skipped"] if each["target"] == MILLRACE]
+    return 1 if lost or any(run["target"] == MILLRACE for run in wrong) else 0
 
 
 def _list(parsed: argparse.Namespace) -> int:

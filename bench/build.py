@@ -18,7 +18,12 @@ from bench.processes import BenchError
 SOURCES = Path(__file__).resolve().parent / "baselines"
 FASTAPI = ("fastapi==0.*", "httpx==0.*", "uvicorn>=0.30", "uvloop", "httptools")
 
-PEERS = {"ray-serve": ("ray[serve]",), "bentoml": ("bentoml",)}
+PEERS = {
+    "triton": ("nvidia-pytriton==0.7.0",),
+    "kserve": ("kserve",),
+    "ray-serve": ("ray[serve]",),
+    "bentoml": ("bentoml",),
+}
 """Other graph servers, and what is installed for each: large, so only when asked for."""
 
 

@@ -7,10 +7,10 @@ in it, nor those of Go programs, which do not use the C library.
 import struct
 from pathlib import Path
 
-from bench import build
+from bench import build, peer_targets
 
-STATIC = ("go-proxy", "go-server", "go-http")
-"""Contenders whose copies cannot be seen."""
+UNSEEN = ("go-proxy", "go-server", "go-http", *peer_targets.CONTENDERS)
+"""Contenders whose copies cannot be seen: programs without the C library, and those of many processes."""
 
 
 class Counter:

@@ -43,7 +43,7 @@ def command(order: Order, count: int, body: str) -> list[str]:
         program,
         *("-n", str(count), "-c", str(order.connections), "-m", str(order.streams), "-w", "24", "-W", "26"),
         *("-H", "content-type: application/grpc", "-H", "te: trailers", "-d", body),
-        f"http://{order.host}:{order.port}{order.path}",
+        f"{'https' if order.ca else 'http'}://{order.host}:{order.port}{order.path}",
     ]
 
 

@@ -1,23 +1,24 @@
-"""Owns the process of the load generator: orders come as lines of JSON on its input, outcomes go out the same way.
+"""Owns the process of the load generator: what it is ordered to load, and how it connects.
 
 Must not start or stop what it loads. `Generator` is the caller's side, `main` the process's.
 """
 
 import base64
 import contextlib
-import json
 import os
 import signal
 import socket
-import subprocess
+import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any
 
+from bench import worker
 from bench.histogram import Pairs
-from bench.processes import BenchError, cpu_s
+from bench.processes import cpu_s
+from bench.worker import Worker
 
 CONNECT_S = 10.0
 
@@ -37,6 +38,8 @@ class Order:
     streams: int = 1
     accepted: tuple[bytes, ...] = ()
     keep: bool = False
+    ca: str = ""
+    """Who has signed the server's certificate, a file; empty: no TLS."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +61,16 @@ class Outcome:
     samples: list[bytes] = field(default_factory=list)
 
 
-class Generator:
+class Generator(Worker):
     """The generator's process, on its own core. Leaving the `with` block ends it."""
 
     def __init__(self, core: int) -> None:
-        root = str(Path(__file__).resolve().parent.parent)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.generator"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        )
-
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
+        super().__init__("bench.generator", core)
 
     def open(self, order: Order) -> None:
         """Connects anew. Raises BenchError."""
         fields = {**vars(order), "request": _text(order.request), "accepted": [_text(each) for each in order.accepted]}
-        self._ask({"do": "open", **fields})
+        self.ask({"do": "open", **fields})
 
     def run(
         self, name: str, *, seconds: float = 0, rate: float = 0, count: int = 0,
@@ -87,46 +78,20 @@ class Generator:
     ) -> Outcome:  # fmt: skip
         """Loads the server called `name` and waits for the end. Raises BenchError."""
         given = {"seconds": seconds, "rate": rate, "count": count}
-        found = self._ask({"do": "run", "name": name, "run": given, "server": list(server), "nodes": list(nodes)})
+        found = self.ask({"do": "run", "name": name, "run": given, "server": list(server), "nodes": list(nodes)})
         found["samples"] = [base64.b64decode(each) for each in found["samples"]]
         return Outcome(**found)
 
     def close(self, name: str) -> None:
         """Ends the connections to the server called `name`."""
-        self._ask({"do": "close", "name": name})
-
-    def _ask(self, order: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = b""
-        if not line:
-            raise BenchError(f"the load generator ended with status {self._process.wait()}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise BenchError(answer["error"])
-        return answer["ok"]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.terminate()
-        self._process.wait()
+        self.ask({"do": "close", "name": name})
 
 
 def fields_of(order: dict[str, Any]) -> list[tuple[str, str]]:
     """The HTTP/2 headers of a gRPC call."""
     return [
         (":method", "POST"),
-        (":scheme", "http"),
+        (":scheme", "https" if order.get("ca") else "http"),
         (":path", order["path"]),
         (":authority", f"{order['host']}:{order['port']}"),
         ("te", "trailers"),
@@ -148,14 +113,35 @@ def connect(host: str, port: int, count: int) -> list[int]:
     """File descriptors of connected sockets."""
     found = []
     for _ in range(count):
-        sock = socket.create_connection((host, port), timeout=CONNECT_S)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = _connected(host, port)
         sock.setblocking(False)
         found.append(sock.detach())
     return found
 
 
-class _Worker:
+def connect_tls(host: str, port: int, count: int, ca: str, protocol: str) -> list[ssl.SSLSocket]:
+    """Sockets that have agreed on TLS and on a protocol. Raises OSError."""
+    context = ssl.create_default_context(cafile=ca)
+    context.set_alpn_protocols([protocol])
+    with contextlib.ExitStack() as undone:
+        found = []
+        for _ in range(count):
+            sock = undone.enter_context(context.wrap_socket(_connected(host, port), server_hostname=host))
+            if sock.selected_alpn_protocol() != protocol:
+                raise OSError(f"the server did not agree to speak {protocol}")
+            sock.setblocking(False)
+            found.append(sock)
+        undone.pop_all()
+    return found
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    sock = socket.create_connection((host, port), timeout=CONNECT_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+class _Loads:
     """The process's side: one `Load` per server."""
 
     def __init__(self) -> None:
@@ -169,7 +155,7 @@ class _Worker:
         request = http_request(order, body) if order["protocol"] == "http" else body
         self._loads[order["name"]] = probe_load.Load(
             order["protocol"],
-            connect(order["host"], order["port"], order["connections"]),
+            _sockets(order),
             request,
             fields=fields_of(order) if order["protocol"] == "grpc" else (),
             streams=order["streams"],
@@ -192,17 +178,11 @@ class _Worker:
         return True
 
 
-def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
-    """Carries out orders until there are no more."""
-    worker = _Worker()
-    for line in orders:
-        order = json.loads(line)
-        try:
-            answer = {"ok": getattr(worker, order["do"])(order)}
-        except (OSError, ValueError, KeyError) as error:
-            answer = {"error": f"{order['do']} {order['name']}: {error}"}
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
+def _sockets(order: dict[str, Any]) -> Sequence[int | ssl.SSLSocket]:
+    place = order["host"], order["port"], order["connections"]
+    if not order["ca"]:
+        return connect(*place)
+    return connect_tls(*place, order["ca"], "h2" if order["protocol"] == "grpc" else "http/1.1")
 
 
 def main() -> None:
@@ -211,7 +191,8 @@ def main() -> None:
     with contextlib.suppress(OSError):
         # Sleeps end when they should: Linux otherwise rounds them by 50 µs to save wake-ups.
         Path("/proc/self/timerslack_ns").write_text("1")
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    loads = _Loads()
+    worker.serve(sys.stdin.buffer, sys.stdout.buffer, lambda order: getattr(loads, order["do"])(order))
 
 
 def _text(data: bytes) -> str:

@@ -3,13 +3,15 @@
 Must not depend on time: it counts instructions under valgrind, so a busy machine changes nothing.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import build, guard_drive
@@ -19,22 +21,48 @@ from bench.table import aligned
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("executor", "_native", "proto", "pyproject.toml", "README.md", "LICENSE")
 """What goes into the package."""
+DRIVEN = ("executor", "_native", "proto", "pyproject.toml")
+"""What of it may change what a request costs."""
 COUNT = 256
 DRIVE_S = 900
 
 
 def run(against: str, limit: float) -> int:
     """Counts both and compares; 1 when a scenario rose by more than `limit` percent."""
+    if not _known(against):
+        print(f"guard: there is no {against} here (a first commit, or a shallow clone): nothing to compare with")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
+        folder = Path(made)
+        trees = {"old": _commit(against, folder / "old"), "new": _working_tree(folder / "new")}
+        if content(trees["old"]) == content(trees["new"]):
+            print(f"guard: nothing that serves a request has changed since {against}: nothing to count")
+            return 0
+        build.tool("valgrind", "apt-get install valgrind")
+        try:
+            old = measure(installed(trees["old"]), folder)
+        except BenchError as error:
+            print(f"guard: {against} cannot be measured, so nothing is compared: {error}", file=sys.stderr)
+            old = {}
+        new = measure(installed(trees["new"]), folder)
+    print(render(old, new, against))
+    worse = risen(old, new, limit)
+    print(verdict(worse, limit))
+    return 1 if worse else 0
+
+
+def count() -> dict[str, float]:
+    """Instructions per request of this tree alone. Raises BenchError."""
     build.tool("valgrind", "apt-get install valgrind")
     with tempfile.TemporaryDirectory(prefix="millrace-guard-") as folder:
-        new = measure(installed(_working_tree(Path(folder) / "new")), Path(folder))
-        try:
-            old = measure(installed(_commit(against, Path(folder) / "old")), Path(folder))
-        except BenchError as error:
-            print(f"nothing to compare with: {against} cannot be measured: {error}", file=sys.stderr)
-            old = {}
-    print(render(old, new, against))
-    return 1 if risen(old, new, limit) else 0
+        return measure(installed(_working_tree(Path(folder) / "new")), Path(folder))
+
+
+def verdict(worse: Sequence[str], limit: float) -> str:
+    """The last line."""
+    if not worse:
+        return f"guard: kept: no scenario rose by more than {limit:g} %"
+    return f"guard: FAILED: {', '.join(worse)} rose by more than {limit:g} %"
 
 
 def risen(old: Mapping[str, float], new: Mapping[str, float], limit: float) -> list[str]:
@@ -55,6 +83,11 @@ def render(old: Mapping[str, float], new: Mapping[str, float], against: str) -> 
 # --- building
 
 
+def _known(commit: str) -> bool:
+    ask = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    return subprocess.run(ask, capture_output=True).returncode == 0
+
+
 def _working_tree(folder: Path) -> Path:
     """A copy of what would be packaged now."""
     folder.mkdir()
@@ -69,29 +102,60 @@ def _working_tree(folder: Path) -> Path:
 
 
 def _commit(name: str, folder: Path) -> Path:
-    """The same of a commit. Raises BenchError."""
+    """The same of a commit."""
     folder.mkdir()
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", name], capture_output=True)
-    if archive.returncode:
-        raise BenchError(archive.stderr.decode().strip())
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", name], capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
     return folder
 
 
+def files(tree: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The files of a tree that lie under some names."""
+    found = sorted(path for name in names for path in [tree / name, *(tree / name).rglob("*")] if path.is_file())
+    return {str(path.relative_to(tree)): path for path in found}
+
+
+def content(tree: Path) -> str:
+    """What tells two trees apart that may cost differently."""
+    found = files(tree, DRIVEN)
+    return build.digest([*found, *found.values(), sys.executable, sys.version])
+
+
 def installed(tree: Path) -> Path:
     """The package built from a tree, or what was built from the same files before. Raises BenchError."""
-    files = sorted(path for name in SHIPPED for path in [tree / name, *(tree / name).rglob("*")] if path.is_file())
-    names = [str(path.relative_to(tree)) for path in files]
-    target = build.cache() / f"tree-{build.digest([*names, *files, sys.version])}"
+    target = build.cache() / f"tree-{content(tree)}"
     if not (target / "done").exists():
-        shutil.rmtree(target, ignore_errors=True)
-        print(f"building {tree.name} (a few minutes) …", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
-        done = subprocess.run([*command, "--target", str(target), str(tree)], capture_output=True, text=True)
+        with _workshop() as source:
+            update(source, tree)
+            shutil.rmtree(target, ignore_errors=True)
+            print(f"building {tree.name} (up to a few minutes) …", file=sys.stderr, flush=True)
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
+            done = subprocess.run([*command, "--target", str(target), str(source)], capture_output=True, text=True)
         if done.returncode:
-            raise BenchError(f"it does not build: {done.stderr.strip()[-400:]}")
+            raise BenchError(f"it does not build: {(done.stderr or done.stdout).strip()[-400:]}")
         (target / "done").touch()
     return target
+
+
+@contextlib.contextmanager
+def _workshop() -> Iterator[Path]:
+    """The one folder where trees are built, one after another: what two have in common is compiled once."""
+    folder = build.cache() / f"workshop-{build.digest([sys.executable, sys.version])}"
+    folder.mkdir(exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def update(folder: Path, tree: Path) -> None:
+    """Makes a folder's files those of a tree. Files that are the same already keep their time, so are not rebuilt."""
+    wanted, there = files(tree, SHIPPED), files(folder, SHIPPED)
+    for name in there.keys() - wanted.keys():
+        there[name].unlink()
+    for name, path in wanted.items():
+        if name not in there or there[name].read_bytes() != path.read_bytes():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
 
 
 def marks() -> Path:

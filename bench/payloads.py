@@ -5,12 +5,12 @@ Must not use the executor's codecs to check: answers are read by protobuf and js
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy
 
-from executor._pb import seldon_pb2
+from executor._pb import inference_pb2, seldon_pb2
 
 Check = Callable[[bytes], str]
 """Says what is wrong with an answer; empty when it is right."""
@@ -52,18 +52,41 @@ def tensor_request(size: int) -> bytes:
     return bytes(message.SerializeToString())
 
 
-def tensor_check(size: int) -> Check:
-    """The same tensor has to come back; names and meta are the node's affair."""
-    array = array_of(size)
+def tensor_check(size: int, divisor: float = 1.0) -> Check:
+    """The same tensor has to come back, divided; names and meta are the node's affair."""
 
     def check(answer: bytes) -> str:
-        message: Any = seldon_pb2.SeldonMessage.FromString(answer)
-        tensor = message.data.tensor
-        if tuple(tensor.shape) != array.shape:
-            return f"a tensor of shape {tuple(tensor.shape)} instead of {array.shape}"
-        if not numpy.array_equal(numpy.array(tensor.values), array.ravel()):
-            return "a tensor with other values"
-        return ""
+        tensor: Any = seldon_pb2.SeldonMessage.FromString(answer).data.tensor
+        return _differs(tensor.shape, numpy.array(tensor.values), size, divisor)
+
+    return check
+
+
+def _differs(shape: Iterable[int], values: Any, size: int, divisor: float) -> str:
+    wanted = array_of(size) / divisor
+    if tuple(shape) != wanted.shape:
+        return f"a tensor of shape {tuple(shape)} instead of {wanted.shape}"
+    return "" if numpy.array_equal(values, wanted.ravel()) else "a tensor with other values"
+
+
+def infer_request(size: int) -> bytes:
+    """The tensor of `tensor_request` as the Open Inference Protocol has it, raw, for a model called compose."""
+    array = array_of(size)
+    message: Any = inference_pb2.ModelInferRequest(model_name="compose")
+    message.inputs.add(name="X", datatype="FP64", shape=array.shape)
+    message.raw_input_contents.append(array.tobytes())
+    return bytes(message.SerializeToString())
+
+
+def infer_check(size: int, divisor: float = 1.0) -> Check:
+    """`tensor_check` for that protocol; answers may be raw or not."""
+
+    def check(answer: bytes) -> str:
+        message: Any = inference_pb2.ModelInferResponse.FromString(answer)
+        (output,) = message.outputs
+        raw = message.raw_output_contents
+        values = numpy.frombuffer(raw[0]) if raw else numpy.array(output.contents.fp64_contents)
+        return _differs(output.shape, values, size, divisor)
 
     return check
 
@@ -115,6 +138,12 @@ def json_check(request: RequestOf, divisor: float = 1.0) -> Callable[[int], Chec
     return check_of
 
 
+def instances_request(size: int) -> bytes:
+    """The numbers of `json_request` as KServe's V1 has them."""
+    rows = json.loads(json_request(size))["data"]["ndarray"]
+    return json.dumps({"instances": rows}, separators=(",", ":")).encode()
+
+
 def probabilities_check(size: int) -> Check:
     """Ten probabilities that add up to one."""
 
@@ -140,5 +169,7 @@ def _json_text(row: list[float]) -> bytes:
 
 def _numbers(message: dict[str, Any]) -> "numpy.ndarray[Any, numpy.dtype[numpy.float64]]":
     data = message.get("data", {})
+    if "instances" in message or "predictions" in message:
+        data = {"ndarray": message.get("instances") or message.get("predictions")}
     values = data["tensor"]["values"] if "tensor" in data else data.get("ndarray", [])
     return numpy.asarray(values, dtype=numpy.float64).ravel()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 560, 320
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 34, 42
+LEFT, RIGHT, TOP, BOTTOM = 62, 28, 34, 42
 BAR = 22
 LABEL = 96
 COLOURS = ("#0b6e4f", "#c1440e", "#3a6ea5", "#8a5a9e", "#b8860b", "#555555", "#1b9e9e", "#d1478c")
@@ -89,7 +89,7 @@ def lines(title: str, series: Sequence[Series], x_axis: Axis, y_axis: Axis) -> s
     parts = [_text(LEFT, 18, title, "start", "title"), *_frame(x_axis, across, y_axis, up)]
     for index, each in enumerate(series):
         parts += _line(each, COLOURS[(index if each.colour < 0 else each.colour) % len(COLOURS)], across, up)
-    return _svg(HEIGHT + 18 * ((len(series) + 3) // 4), [*parts, *_legend(series)])
+    return _svg(HEIGHT + 18 * ((len(series) + 2) // 3), [*parts, *_legend(series)])
 
 
 def ticks(low: float, high: float, log: bool) -> list[float]:
@@ -142,7 +142,7 @@ def _line(series: Series, colour: str, across: _Scale, up: _Scale) -> list[str]:
 def _legend(series: Sequence[Series]) -> list[str]:
     parts = []
     for index, each in enumerate(series):
-        x, y = LEFT + 124 * (index % 4), HEIGHT + 8 + 18 * (index // 4)
+        x, y = LEFT + 162 * (index % 3), HEIGHT + 8 + 18 * (index // 3)
         colour = COLOURS[(index if each.colour < 0 else each.colour) % len(COLOURS)]
         dashes = ' stroke-dasharray="5 4"' if each.dashed else ""
         parts.append(f'<path d="M{x} {y - 4}h18" stroke="{colour}" stroke-width="3"{dashes}/>')

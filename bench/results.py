@@ -25,15 +25,20 @@ class ResultError(Exception):
 
 
 def make(
-    machine: Mapping[str, Any], options: Mapping[str, Any], runs: list[Run], skipped: list[dict[str, str]]
+    machine: Mapping[str, Any],
+    options: Mapping[str, Any],
+    runs: list[Run],
+    skipped: list[dict[str, str]],
+    instructions: Mapping[str, float] | None = None,
 ) -> Result:
-    """A result, checked."""
+    """A result, checked. `instructions` are those that the guard counts for each request of its scenarios."""
     result = {
         "format": FORMAT,
         "machine": dict(machine),
         "options": dict(options),
         "runs": runs,
         "skipped": skipped,
+        **({"instructions": dict(instructions)} if instructions else {}),
     }
     check(result)
     return result

@@ -12,10 +12,12 @@ from typing import Any
 
 from bench import copies, crosscheck, histogram, machine, payloads, processes, syscalls, targets
 from bench.generator import Generator, Order, Outcome
+from bench.payloads import Check
 from bench.processes import HOST, BenchError
 from bench.results import Run
 from bench.scenarios import Scenario
-from bench.targets import Target
+from bench.stage import MILLRACE, Stage, Target
+from bench.stage import stage as staged
 
 PROBES, PROBES_LARGE = 24, 4
 """Answers looked at before anything is timed, one after another; fewer of large ones."""
@@ -66,6 +68,7 @@ class Contender:
     open_rate: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     syscalls: float | None = None
+    instructions: float | None = None
     copied: float | None = None
     cross: dict[str, Any] | None = None
 
@@ -92,12 +95,12 @@ class Cell:
         self._generator, self._tell = generator, tell
         self._contenders: list[Contender] = []
         self._nodes: list[int] = []
-        self._check = scenario.check(size)
+        self._checks: dict[str, Check] = {}
 
     def measure(self, names: Sequence[str], skip: Skip) -> list[Run]:
         """All of it. What cannot take part is told to `skip` with the reason."""
         with processes.Children() as children:
-            stage = targets.stage(self.scenario, children)
+            stage = staged(self.scenario, children)
             self._admit(names, stage, skip)
             self._nodes = [pid for node in stage.nodes for pid in node.pids]
             self._closed()
@@ -109,7 +112,7 @@ class Cell:
 
     # --- before the clock runs
 
-    def _admit(self, names: Sequence[str], stage: targets.Stage, skip: Skip) -> None:
+    def _admit(self, names: Sequence[str], stage: Stage, skip: Skip) -> None:
         """Starts all, side by side, then looks at the answers of each."""
         started: list[Target] = []
         for name in names:
@@ -120,7 +123,8 @@ class Cell:
             self._tell(f"{target.name}: checking answers")
             with self._excused(target.name, skip):
                 target.ready()
-                order = self._probed(self._order(target))
+                self._checks[target.name] = (target.check or self.scenario.check)(self.size)
+                order = self._probed(self._order(target), target.varies)
                 self._contenders.append(Contender(target, order, bool(order.accepted) or order.protocol == "tcp"))
 
     @contextlib.contextmanager
@@ -129,7 +133,7 @@ class Cell:
         try:
             yield
         except BenchError as error:
-            if name == targets.MILLRACE:
+            if name == MILLRACE:
                 raise
             skip(name, str(error))
 
@@ -137,10 +141,11 @@ class Cell:
         connections, streams = self.scenario.shape(self.size)
         if self.options.closed != (0, 0):
             connections, streams = self.options.closed
-        request = self.scenario.request(self.size)
-        return Order(target.name, target.protocol, HOST, target.port, target.path, request, connections, streams)
+        request = (target.request or self.scenario.request)(self.size)
+        place = target.name, target.protocol, HOST, target.port, target.path
+        return Order(*place, request, connections, streams, ca=target.ca)
 
-    def _probed(self, order: Order) -> Order:
+    def _probed(self, order: Order, varies: bool) -> Order:
         """The order with the answers that were found right; where answers vary too much, a few are kept instead."""
         probe = Order(**{**vars(order), "connections": 1, "streams": 1, "keep": True})
         self._generator.open(probe)
@@ -155,13 +160,13 @@ class Cell:
             return order
         for answer in found:
             self._verify(order.name, answer)
-        if len(found) <= 8:
+        if len(found) <= 8 and not varies:
             return Order(**{**vars(order), "accepted": tuple(found)})
         return Order(**{**vars(order), "keep": True})
 
     def _verify(self, name: str, answer: bytes) -> None:
         try:
-            problem = self._check(answer)
+            problem = self._checks[name](answer)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
         if problem:
@@ -212,7 +217,7 @@ class Cell:
         for contender in self._contenders:
             self._tell(f"{contender.target.name}: counting system calls")
             load = partial(self._answered, contender)
-            contender.syscalls = syscalls.per_request(contender.target.server.pids, load)
+            contender.syscalls, contender.instructions = syscalls.per_request(contender.target.server.pids, load)
 
     def _answered(self, contender: Contender) -> int:
         return contender.first + self._load(contender, seconds=self.options.syscall_s).answered
@@ -224,8 +229,8 @@ class Cell:
                 count = max(100, round(contender.capacity * self.options.seconds))
                 contender.cross = crosscheck.measure(contender.order, count, contender.target.server.pids)
 
-    def _copies(self, stage: targets.Stage, skip: Skip) -> None:
-        dynamic = [each for each in self._contenders if each.target.name not in copies.STATIC]
+    def _copies(self, stage: Stage, skip: Skip) -> None:
+        dynamic = [each for each in self._contenders if each.target.name not in copies.UNSEEN]
         for contender in dynamic if self.options.copies else ():
             name = contender.target.name
             self._tell(f"{name}: counting copied bytes")
@@ -256,29 +261,30 @@ class Cell:
             "scenario": self.scenario.name,
             "payload_bytes": self.size,
             "target": contender.target.name,
-            "cpu_us_per_request": _rounded(statistics.median(costs)),
-            "requests_per_s": _rounded(contender.capacity),
-            "p50_us": _rounded(histogram.quantile_us(latency, 0.5)),
-            "p99_us": _rounded(histogram.quantile_us(latency, 0.99)),
-            "p999_us": _rounded(histogram.quantile_us(latency, 0.999)),
+            "cpu_us_per_request": rounded(statistics.median(costs)),
+            "requests_per_s": rounded(contender.capacity),
+            "p50_us": rounded(histogram.quantile_us(latency, 0.5)),
+            "p99_us": rounded(histogram.quantile_us(latency, 0.99)),
+            "p999_us": rounded(histogram.quantile_us(latency, 0.999)),
             "errors": sum(outcome.errors for outcome in everything),
             "first_error": next((outcome.first_error for outcome in everything if outcome.errors), ""),
-            "cpu_spread": _rounded((max(costs) - min(costs)) / statistics.median(costs)) if min(costs) > 0 else None,
-            "node_cpu_us_per_request": _rounded(_median(1e6 * each.node_s / each.answered for each in outcomes)),
-            "load_cpu_us_per_request": _rounded(_median(1e6 * each.load_s / each.answered for each in outcomes)),
-            "server_cores": _rounded(_median(each.server_s / each.elapsed_s for each in outcomes)),
+            "cpu_spread": rounded((max(costs) - min(costs)) / statistics.median(costs)) if min(costs) > 0 else None,
+            "node_cpu_us_per_request": rounded(_median(1e6 * each.node_s / each.answered for each in outcomes)),
+            "load_cpu_us_per_request": rounded(_median(1e6 * each.load_s / each.answered for each in outcomes)),
+            "server_cores": rounded(_median(each.server_s / each.elapsed_s for each in outcomes)),
             "limit": limit_of(outcomes),
-            "syscalls_per_request": _rounded(contender.syscalls),
-            "copied_bytes_per_request": _rounded(contender.copied),
+            "syscalls_per_request": rounded(contender.syscalls),
+            "instructions_per_request": rounded(contender.instructions),
+            "copied_bytes_per_request": rounded(contender.copied),
             "peak_rss_bytes": processes.peak_rss_bytes(contender.target.server.pids),
             "answers": "every one compared" if contender.exact else "a sample decoded and checked",
             "protocol": contender.order.protocol,
             "connections": contender.order.connections,
             "streams": contender.order.streams,
             "latency": _latency_of(contender, timed),
-            "closed_p50_us": _rounded(histogram.quantile_us(closed, 0.5)),
-            "closed_p99_us": _rounded(histogram.quantile_us(closed, 0.99)),
-            "percentiles": [[quantile, _rounded(value)] for quantile, value in histogram.curve(latency)],
+            "closed_p50_us": rounded(histogram.quantile_us(closed, 0.5)),
+            "closed_p99_us": rounded(histogram.quantile_us(closed, 0.99)),
+            "percentiles": [[quantile, rounded(value)] for quantile, value in histogram.curve(latency)],
             "curve": contender.curve,
             **({"h2load": contender.cross} if contender.cross else {}),
             "samples": [_sample(outcome, around) for outcome, around in contender.closed],
@@ -302,9 +308,9 @@ def _latency_of(contender: Contender, timed: Outcome | None) -> dict[str, Any]:
     late = histogram.quantile_us(timed.lag, 0.99) or 0.0
     found = {
         "loop": "open",
-        "rate": _rounded(contender.open_rate),
-        "answered_per_s": _rounded(timed.answered / timed.elapsed_s),
-        "generator_late_p99_us": _rounded(late),
+        "rate": rounded(contender.open_rate),
+        "answered_per_s": rounded(timed.answered / timed.elapsed_s),
+        "generator_late_p99_us": rounded(late),
         "waited_for_room": timed.waited,
     }
     if late > LATE_US:
@@ -316,15 +322,15 @@ def _point(rate: float, outcome: Outcome) -> dict[str, float]:
     found = {"rate": rate, "answered_per_s": outcome.answered / outcome.elapsed_s}
     for name, quantile in (("p50_us", 0.5), ("p99_us", 0.99)):
         found[name] = histogram.quantile_us(outcome.latency, quantile) or 0.0
-    return {name: float(_rounded(value) or 0.0) for name, value in found.items()}
+    return {name: float(rounded(value) or 0.0) for name, value in found.items()}
 
 
 def _sample(outcome: Outcome, around: dict[str, float]) -> dict[str, Any]:
     return {
         "answered": outcome.answered,
-        "elapsed_s": _rounded(outcome.elapsed_s),
-        "cpu_us_per_request": _rounded(1e6 * outcome.server_s / max(outcome.answered, 1)),
-        "requests_per_s": _rounded(outcome.answered / outcome.elapsed_s),
+        "elapsed_s": rounded(outcome.elapsed_s),
+        "cpu_us_per_request": rounded(1e6 * outcome.server_s / max(outcome.answered, 1)),
+        "requests_per_s": rounded(outcome.answered / outcome.elapsed_s),
         **around,
     }
 
@@ -334,7 +340,8 @@ def _median(values: Any) -> float | None:
     return statistics.median(found) if found else None
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """As many digits as are worth storing."""
     return None if value is None else float(f"{value:.5g}")
 
 

@@ -5,6 +5,7 @@ Must not start anything: `bench.targets` makes processes of it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Scenario:
     """Payloads of the quick profile; None: the first, (): left out."""
     needs: tuple[str, ...] = ()
     """Files without which it cannot run."""
+    tls: str = ""
+    """Which leg is TLS: front (client to executor), node (executor to node); empty: none."""
+    asks: str = ""
+    """What is measured instead of load: deadline or cancel, see `bench.promptness`."""
 
     def shape(self, size: int) -> tuple[int, int]:
         """Connections and streams for a payload."""
@@ -164,6 +169,14 @@ SCENARIOS: dict[str, Scenario] = {
         _chain(8, quick=()),
         Scenario("fan3", "three remote models and their average", _FAN, sizes=(64, 4 * KIB),
                  remote={**_BOTH, "c": "grpc"}),
+        Scenario("tls", "one remote model, the client's side over TLS", model("m"), sizes=(64, 4 * KIB, 600 * KIB),
+                 remote={"m": "grpc"}, tls="front", against=("go-proxy", "nghttpx"), quick=(64, 600 * KIB)),
+        Scenario("tls-node", "one remote model, the node's side over TLS", model("m"), sizes=(64, 4 * KIB, 600 * KIB),
+                 remote={"m": "grpc"}, tls="node", against=("go-proxy", "nghttpx"), quick=(64,)),
+        Scenario("deadline", "how long after its deadline a request to a silent node is answered", model("m"),
+                 remote={"m": "grpc"}, asks="deadline", against=("go-proxy", "aio-proxy"), load=(1, 1)),
+        Scenario("cancel", "how long after the client's cancel a node's call is reset", model("m"),
+                 remote={"m": "grpc"}, asks="cancel", against=("go-proxy", "aio-proxy"), load=(1, 1)),
         Scenario("router2", "an A/B test over two remote models", _SPLIT, sizes=(64, 4 * KIB), remote=_BOTH),
         Scenario("bandit2", "an epsilon-greedy router over two remote models", _BANDIT, sizes=(64, 4 * KIB),
                  remote=_BOTH, quick=()),
@@ -185,7 +198,12 @@ SCENARIOS: dict[str, Scenario] = {
         _rest("rest-rest", "http", "REST in, REST node", against=("go-http", "fastapi"), sizes=(KIB, 16 * KIB)),
         Scenario("rest-compose", "REST in, a transformer that divides by 16 and a model, both Python", _COMPOSED,
                  sizes=(KIB,), protocol="http", path=FRONT_REST, request=payloads.json_request,
-                 check=payloads.json_check(payloads.json_request, 16.0), quick=(), against=("ray-serve", "bentoml"),
+                 check=payloads.json_check(payloads.json_request, 16.0), quick=(),
+                 against=("kserve", "ray-serve", "bentoml"),
+                 inside={"scaler": f"{FOLDER}/nodes.py:Scaler", "m": ECHO}),
+        Scenario("grpc-compose", "gRPC in, a transformer that divides by 16 and a model, both Python", _COMPOSED,
+                 sizes=(4 * KIB, 64, 600 * KIB), check=partial(payloads.tensor_check, divisor=16.0), quick=(),
+                 against=("triton", "kserve-grpc"),
                  inside={"scaler": f"{FOLDER}/nodes.py:Scaler", "m": ECHO}),
         _rest("rest-grpc", "grpc", "REST in, gRPC node, 1 000 numbers", request=payloads.numbers_request,
               sizes=(8000,)),

@@ -1,4 +1,7 @@
-"""Owns counting the system calls of a process while it is loaded. Must not run together with a timed sample."""
+"""Owns counting the system calls and instructions of a process while it is loaded, by `perf`.
+
+Must not run together with a timed sample. Many virtual machines have no counter of instructions: then there are none.
+"""
 
 import re
 import shutil
@@ -9,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 ATTACH_S = 0.15
 _EVENT = "raw_syscalls:sys_enter"
+_INSTRUCTIONS = "instructions:u"
 
 
 def unavailable() -> str:
@@ -21,9 +25,9 @@ def unavailable() -> str:
     return ""
 
 
-def per_request(pids: Sequence[int], load: Callable[[], int]) -> float | None:
-    """System calls of the processes per request, over what `load` sends; it returns how many were answered."""
-    command = ["perf", "stat", "-x,", "-e", _EVENT, "-p", ",".join(map(str, pids))]
+def per_request(pids: Sequence[int], load: Callable[[], int]) -> tuple[float | None, float | None]:
+    """System calls and instructions (of user code) of the processes per request that `load` says were answered."""
+    command = ["perf", "stat", "-x,", "-e", f"{_EVENT},{_INSTRUCTIONS}", "-p", ",".join(map(str, pids))]
     counter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     time.sleep(ATTACH_S)
     try:
@@ -31,11 +35,12 @@ def per_request(pids: Sequence[int], load: Callable[[], int]) -> float | None:
     finally:
         counter.send_signal(signal.SIGINT)
         _, text = counter.communicate(timeout=10)
-    total = parse(text)
-    return total / answered if total is not None and answered else None
+    totals = parse(text), parse(text, _INSTRUCTIONS)
+    calls, instructions = (total / answered if total is not None and answered else None for total in totals)
+    return calls, instructions
 
 
-def parse(text: str) -> int | None:
-    """The count in perf's output."""
-    match = re.search(rf"^(\d+),.*{_EVENT}", text, re.M)
+def parse(text: str, event: str = _EVENT) -> int | None:
+    """The count of an event in perf's output; None where it was not counted."""
+    match = re.search(rf"^(\d+),.*{event}", text, re.M)
     return int(match.group(1)) if match else None

@@ -16,18 +16,23 @@ COLUMNS = (
     "p99 µs",
     "p99.9 µs",
     "calls/req",
+    "instr/req",
     "RSS MB",
     "errors",
 )
 REFERENCES = ("go-proxy", "go-server", "go-http", "grpcio-node")
 """The baseline that a ratio is told against, the first that took part."""
+ASKED = {
+    "deadline": "µs from a request's deadline until its answer DEADLINE_EXCEEDED",
+    "cancel": "µs from a client's cancel until the node sees its call reset",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number in as many digits as it deserves."""
     if value is None:
         return "-"
-    if abs(value) >= 1000:
+    if abs(value) >= 10**digits:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 
@@ -64,9 +69,18 @@ def row(run: Run, reference: Run | None) -> list[str]:
         number(run["p99_us"]),
         number(run["p999_us"]),
         number(run.get("syscalls_per_request"), 2),
+        number(run.get("instructions_per_request")),
         "" if rss is None else f"{rss / 1e6:.0f}",
         str(run["errors"]),
     ]
+
+
+def rows_of(runs: Sequence[Run]) -> list[list[str]]:
+    """A cell's heads and lines, without columns in which there is nothing."""
+    reference = reference_of(runs)
+    lines = [row(run, reference) for run in runs]
+    kept = [index for index in range(len(COLUMNS)) if any(line[index] not in ("", "-") for line in lines)]
+    return [[line[index] for index in kept] for line in (list(COLUMNS), *lines)]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -83,16 +97,22 @@ def render(result: Result) -> str:
     """The whole result."""
     parts = []
     for (scenario, size), runs in cells(result["runs"]).items():
-        reference = reference_of(runs)
-        rows = [list(COLUMNS), *(row(run, reference) for run in runs)]
-        parts.append(f"{scenario}, {show_size(size)}{_shape(runs[0])}\n{aligned(rows)}")
+        parts.append(f"{scenario}, {show_size(size)}{_shape(runs[0])}\n{aligned(rows_of(runs))}")
     parts += [line for run in result["runs"] if (line := cross_line(run))]
+    parts += [line for run in result["runs"] if (line := ends_line(run))]
     parts += [line for line in ("\n".join(map(copies_line, copied(result["runs"]))),) if line]
     parts += [f"skipped: {each['scenario']} {each['target']}: {each['reason']}" for each in result.get("skipped", [])]
+    parts.append(instructions_line(result))
     parts.append("\n".join(gates.lines(result["runs"])))
     parts.append(_footing(result))
     parts = [part for part in parts if part]
     return "\n\n".join(parts)
+
+
+def instructions_line(result: Result) -> str:
+    """What the guard's scenarios execute, where that was counted."""
+    counted = [f"{name} {number(count)}" for name, count in result.get("instructions", {}).items()]
+    return f"instructions per request, counted by the guard: {', '.join(counted)}" if counted else ""
 
 
 def cross_line(run: Run) -> str:
@@ -102,6 +122,14 @@ def cross_line(run: Run) -> str:
     ours = f"{number(run['cpu_us_per_request'])} µs, {number(run['requests_per_s'])}/s"
     theirs = f"{number(told['cpu_us_per_request'])} µs, {number(told['requests_per_s'])}/s"
     return f"h2load on {run['scenario']} {show_size(run['payload_bytes'])} {run['target']}: {theirs} (ours: {ours})"
+
+
+def ends_line(run: Run) -> str:
+    """How requests ended, where the contender did not answer them all."""
+    resets = run.get("ends", {}).get("reset", 0)
+    if run.get("asks") != "deadline" or not resets:
+        return ""
+    return f"{run['scenario']} {run['target']}: {resets} of {run['asked']} ended by a reset, without an answer"
 
 
 def copied(runs: Iterable[Run]) -> list[Run]:
@@ -117,6 +145,8 @@ def copies_line(run: Run) -> str:
 
 
 def _shape(run: Run) -> str:
+    if asks := run.get("asks"):
+        return f" ({ASKED[asks]})"
     if "connections" not in run:
         return ""
     loop = run.get("latency", {}).get("loop", "closed")

@@ -1,76 +1,19 @@
-"""Owns who is compared: how the executor, its nodes and each baseline are started for a scenario.
+"""Owns who is compared: how the executor and each baseline are started for a scenario.
 
 Must not measure. A contender that cannot run here raises `Missing` with the way to get it.
 """
 
 import json
-import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench import build, scenarios
+from bench import build, peer_targets, scenarios
 from bench.machine import cores
-from bench.processes import HOST, BenchError, Child, Children, free_ports
-from bench.scenarios import Scenario
+from bench.processes import HOST, BenchError, free_ports
+from bench.stage import ENV, MILLRACE, PYTHON, Stage, Target
 
-ROOT = Path(__file__).resolve().parent.parent
 BASELINES = Path(__file__).resolve().parent / "baselines"
-PEERS = Path(__file__).resolve().parent / "peers"
-MILLRACE = "millrace"
-_ENV = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-_PYTHON = [sys.executable, "-P"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One contender, running."""
-
-    name: str
-    server: Child
-    protocol: str
-    """What the generator speaks to it: grpc, http or tcp."""
-    port: int
-    path: str
-    ready: Callable[[], None]
-    """Returns when it takes requests. Raises BenchError. Contenders start side by side, so this comes later."""
-
-
-@dataclass
-class Stage:
-    """What the contenders of one scenario share: its processes and its nodes."""
-
-    scenario: Scenario
-    children: Children
-    nodes: list[Child]
-    grpc_port: int = 0
-    http_port: int = 0
-    uds: str = ""
-    echo_port: int = 0
-    env: dict[str, str] = field(default_factory=dict)
-    """More environment for contenders."""
-
-    @property
-    def backend(self) -> str:
-        """Where the node is, for baselines."""
-        return f"{HOST}:{self.grpc_port}"
-
-
-def stage(scenario: Scenario, children: Children) -> Stage:
-    """Starts the nodes of a scenario: one server answers for all of them, the same for every contender."""
-    made = Stage(scenario, children, [])
-    if scenario.remote:
-        made.grpc_port, made.http_port = free_ports(2)
-        command = [*_PYTHON, "-m", "executor", "node", scenarios.ECHO, "--type", "MODEL", "--host", HOST]
-        command += ["--grpc-port", str(made.grpc_port), "--http-port", str(made.http_port), "--log-level", "warning"]
-        if "unix" in scenario.remote.values():
-            made.uds = str(children.folder / "node.sock")
-            command += ["--uds", made.uds]
-        made.nodes.append(children.start("node", command, cores()[1], _ENV))
-        made.nodes[0].wait_log("^REST on")
-    return made
 
 
 def start(name: str, stage: Stage) -> Target:
@@ -79,6 +22,8 @@ def start(name: str, stage: Stage) -> Target:
         raise BenchError(f"no contender {name!r}; there are {', '.join(CONTENDERS)}")
     if name in ONE_HOP and [*stage.scenario.remote] != ["m"]:
         raise BenchError(f"{name} passes a request on to one node; scenario {stage.scenario.name} is not that")
+    if name not in TLS and stage.scenario.tls:
+        raise BenchError(f"{name} is not set up for TLS; {', '.join(TLS)} are")
     return CONTENDERS[name](name, stage)
 
 
@@ -93,7 +38,7 @@ def _millrace(name: str, stage: Stage) -> Target:
         command = ["run", str(graph)]
         for node, kind in scenario.remote.items():
             where = {
-                "grpc": f"grpc://{HOST}:{stage.grpc_port}",
+                "grpc": f"{'grpcs' if stage.node else 'grpc'}://{HOST}:{stage.grpc_port}",
                 "http": f"http://{HOST}:{stage.http_port}",
                 "unix": f"unix:{stage.uds}",
             }[kind]
@@ -102,10 +47,14 @@ def _millrace(name: str, stage: Stage) -> Target:
             command += ["--component", f"{node}={component}"]
         for node in scenario.isolated:
             command += ["--isolate", node]
+    if stage.front:
+        command += ["--tls-cert", stage.front.cert, "--tls-key", stage.front.key]
+    if stage.node:
+        command += ["--node-ca", stage.node.ca]
     command += ["--host", HOST, "--grpc-port", str(grpc_port), "--http-port", str(http_port), "--log-level", "warning"]
-    child = stage.children.start(name, [*_PYTHON, "-m", "executor", *command], cores()[0], {**_ENV, **stage.env})
+    child = stage.children.start(name, [*PYTHON, "-m", "executor", *command], cores()[0], {**ENV, **stage.env})
     port = http_port if scenario.protocol == "http" else grpc_port
-    return Target(name, child, scenario.protocol, port, scenario.path, partial(child.wait_log, "^REST on"))
+    return Target(name, child, scenario.protocol, port, scenario.path, partial(child.wait_log, "^REST on"), ca=stage.ca)
 
 
 def _go(name: str, stage: Stage) -> Target:
@@ -115,17 +64,22 @@ def _go(name: str, stage: Stage) -> Target:
         command += ["-kind", "http", "-backend", f"{HOST}:{stage.http_port}"]
     elif name == "go-proxy":
         command += ["-backend", stage.backend]
+    if stage.front:
+        command += ["-cert", stage.front.cert, "-key", stage.front.key]
+    if stage.node:
+        command += ["-ca", stage.node.ca]
     child = stage.children.start(name, command, cores()[0], stage.env)
-    return Target(name, child, stage.scenario.protocol, port, stage.scenario.path, partial(child.wait_port, port))
+    ready = partial(child.wait_port, port)
+    return Target(name, child, stage.scenario.protocol, port, stage.scenario.path, ready, ca=stage.ca)
 
 
 def _python(script: str, *options: str) -> Callable[[str, Stage], Target]:
     def start(name: str, stage: Stage) -> Target:
         (port,) = free_ports(1)
-        command = [*_PYTHON, str(BASELINES / script), "--port", str(port), *options]
+        command = [*PYTHON, str(BASELINES / script), "--port", str(port), *options]
         if stage.grpc_port:
             command += ["--backend", stage.backend]
-        child = stage.children.start(name, command, cores()[0], {**_ENV, **stage.env})
+        child = stage.children.start(name, command, cores()[0], {**ENV, **stage.env})
         ready = partial(child.wait_log, "^ready")
         return Target(name, child, stage.scenario.protocol, port, stage.scenario.path, ready)
 
@@ -140,33 +94,22 @@ def _fastapi(name: str, stage: Stage) -> Target:
     return Target(name, child, "http", port, stage.scenario.path, partial(child.wait_port, port))
 
 
-def _ray(name: str, stage: Stage) -> Target:
-    (port,) = free_ports(1)
-    command = [str(build.peer(name) / "python"), str(PEERS / "ray_serve.py"), "--port", str(port)]
-    env = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
-    child = stage.children.start(name, command, cores()[0], env)
-    return Target(name, child, "http", port, "/predict", partial(child.wait_log, "^ready"))
-
-
-def _bentoml(name: str, stage: Stage) -> Target:
-    (port,) = free_ports(1)
-    command = [str(build.peer(name) / "bentoml"), "serve", "bento:Scaler", "--host", HOST, "--port", str(port)]
-    command += ["--working-dir", str(PEERS)]
-    env = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(stage.children.folder / "bentoml")}
-    child = stage.children.start(name, command, cores()[0], env)
-    return Target(name, child, "http", port, "/predict", partial(child.wait_answer, port, "/readyz"))
-
-
 def _nghttpx(name: str, stage: Stage) -> Target:
     program = build.tool("nghttpx", "apt-get install nghttp2-proxy (Debian, Ubuntu) or brew install nghttp2")
     (port,) = free_ports(1)
-    command = [program, f"--frontend={HOST},{port};no-tls", f"--backend={HOST},{stage.grpc_port};;proto=h2"]
+    front = "" if stage.front else ";no-tls"
+    back = ";tls;sni=localhost" if stage.node else ""
+    command = [program, f"--frontend={HOST},{port}{front}", f"--backend={HOST},{stage.grpc_port};;proto=h2{back}"]
+    if stage.node:
+        command.append(f"--cacert={stage.node.ca}")
     command += ["--workers=1", "--conf=/dev/null", "--errorlog-file=/dev/stderr", "--log-level=ERROR"]
     for side in ("frontend", "backend"):
         command += [f"--{side}-http2-window-size=16777216", f"--{side}-http2-connection-window-size=67108864"]
+    if stage.front:
+        command += [stage.front.key, stage.front.cert]
     child = stage.children.start(name, command, cores()[0], stage.env)
     # It cannot change a path, so it is asked for the node's.
-    return Target(name, child, "grpc", port, scenarios.NODE_GRPC, partial(child.wait_port, port))
+    return Target(name, child, "grpc", port, scenarios.NODE_GRPC, partial(child.wait_port, port), ca=stage.ca)
 
 
 def _raw_tcp(name: str, stage: Stage) -> Target:
@@ -195,9 +138,10 @@ CONTENDERS: dict[str, Callable[[str, Stage], Target]] = {
     "nghttpx": _nghttpx,
     "raw-tcp": _raw_tcp,
     "fastapi": _fastapi,
-    "ray-serve": _ray,
-    "bentoml": _bentoml,
+    **peer_targets.CONTENDERS,
 }
+TLS = (MILLRACE, "go-proxy", "go-server", "nghttpx")
+"""Those that are set up for TLS here."""
 ONE_HOP = ("go-proxy", "go-http", "aio-proxy", "aio-numpy", "nghttpx", "fastapi")
 """Those that cannot do more, nor less, than one remote model."""
 ABOUT = {
@@ -212,6 +156,5 @@ ABOUT = {
     "nghttpx": "nghttp2's proxy, in C++",
     "raw-tcp": "bytes passed on without any protocol: what the kernel asks for (an echo where there is no node)",
     "fastapi": "FastAPI in front, httpx behind",
-    "ray-serve": "a Ray Serve application of two deployments, with all processes that Ray starts",
-    "bentoml": "two BentoML services, one depending on the other, with all processes that it starts",
+    **peer_targets.ABOUT,
 }

@@ -7,18 +7,18 @@ import asyncio
 import contextlib
 import logging
 import tempfile
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from executor import children, errors, state
-from executor._native import endpoint, exits, program, transport
+from executor._native import endpoint, exits, mean, program, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.graph import plan as plans
-from executor.graph.builtin import BUILTINS
+from executor.graph.builtin import AVERAGE_COMBINER, BUILTINS, Builtin
 from executor.graph.spec import Transport
 from executor.health import Check, GraphHealth
 from executor.inference import Node
@@ -169,7 +169,7 @@ class Nodes:
         for node in plan.nodes:
             if node.bandit is not None:
                 self.routers[node.name] = self._learning.router(node, plan, settings.state)
-            grpc, rest = self._reach(node, settings)
+            grpc, rest = self._reach(plan, node, settings)
             self.grpc.add(node.name, grpc)
             if self.rest is not self.grpc:
                 self.rest.add(node.name, rest)
@@ -230,10 +230,10 @@ class Nodes:
 
     # --- how each is reached ----------------------------------------------------------------------------------
 
-    def _reach(self, node: plans.PlanNode, settings: RunSettings) -> tuple[Reached, Reached]:
+    def _reach(self, plan: plans.Plan, node: plans.PlanNode, settings: RunSettings) -> tuple[Reached, Reached]:
         """One node, as gRPC and as REST requests reach it."""
         if not node.needs_endpoint or node.name in settings.components:
-            here = self._here(node, settings)
+            here = self._here(plan, node, settings)
             return here, here
         if self.rest is self.grpc or node.name in settings.endpoints:
             address = settings.endpoints.get(node.name) or own_address(node)
@@ -245,7 +245,7 @@ class Nodes:
         first = self._remote(node, grpc, settings)
         return first, first if grpc == rest else self._remote(node, rest, settings)
 
-    def _here(self, node: plans.PlanNode, settings: RunSettings) -> Reached:
+    def _here(self, plan: plans.Plan, node: plans.PlanNode, settings: RunSettings) -> Reached:
         if not node.calls:
             return Reached(None)
         if node.name in self.routers:
@@ -253,11 +253,8 @@ class Nodes:
             handlers = self._learning.handlers(self.routers[node.name])
             return Reached(exits.Component(self._reactor, node.name, handlers, self._pool))
         if node.builtin is not None:
-            component = BUILTINS[node.builtin].component
-            assert component is not None
-            self.reached[node.name] = "built in"
-            handlers = host.Host(component(), node.name).handlers
-            return Reached(exits.Component(self._reactor, node.name, handlers, self._pool))
+            below = [plan.nodes[child].name for child in node.children]
+            return Reached(self._computed(node.name, BUILTINS[node.builtin], below))
         target = settings.components[node.name]
         if node.name in settings.isolate:
             return self._isolated(node, target, settings)
@@ -267,6 +264,14 @@ class Nodes:
         made = self._component(hosted)
         made.timeout_s = settings.node_timeouts.component_s
         return Reached(made, ComponentNode(hosted))
+
+    def _computed(self, name: str, builtin: Builtin, children: Sequence[str]) -> endpoint.Endpoint:
+        assert builtin.component is not None
+        self.reached[name] = "built in"
+        hosted = host.Host(builtin.component(children), name)
+        computed = exits.Component(self._reactor, name, hosted.handlers, self._pool)
+        # What is added to answers, only the component knows.
+        return mean.Mean(computed) if builtin is AVERAGE_COMBINER and not hosted.adds_path else computed
 
     def _component(self, hosted: host.Host) -> exits.Component:
         self._hosts.append(hosted)

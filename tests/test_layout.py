@@ -32,8 +32,8 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|http1|links|patience|peer|program|request|routing"
-        r"|server|tls|transport|weights"
+        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|http1|links|mean|patience|peer|program|request"
+        r"|routing|server|tls|transport|weights"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message",

@@ -17,7 +17,7 @@ from support.servers import grpc_node, until, wait
 from support.serving import COMPONENTS
 
 from executor import children, errors
-from executor._native import channel, exits, seldon, transport
+from executor._native import channel, exits, mean, seldon, transport
 from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
 from executor.graph.spec import Endpoint, Transport
 from executor.learning import Learning
@@ -62,7 +62,7 @@ async def test_each_node_gets_the_endpoint_that_it_asks_for(bind: Bind) -> None:
     urls = {"g": parse_url("grpc://localhost:7001"), "h": parse_url("http://localhost:7002/x")}
     bound = bind(root, components=given("t"), endpoints=urls)
     kinds = [type(each) for each in bound.endpoints]
-    assert kinds == [exits.Component, exits.Component, channel.Channel, exits.Component]
+    assert kinds == [exits.Component, mean.Mean, channel.Channel, exits.Component]
     assert bound.reached == {
         "t": f"in this process: {COMPONENTS}:Echo",
         "avg": "built in",
@@ -81,6 +81,12 @@ async def test_a_router_that_learns_is_built_in(bind: Bind) -> None:
     assert "r" not in bound.known
     await bound.start()
     assert [each.name for each in bound.routers["r"].report()] == ["a", "b"]
+
+
+async def test_an_average_that_says_where_it_was_is_python_s(bind: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDICTIVE_UNIT_ID", "avg")
+    bound = bind(node("avg", "", node("g"), implementation="AVERAGE_COMBINER"), components=given("g"))
+    assert isinstance(bound.endpoints[0], exits.Component)
 
 
 async def test_a_node_that_is_never_called_needs_nothing(bind: Bind) -> None:

@@ -32,8 +32,8 @@ def raw_handler(backend: str) -> tuple[Handler, None, None]:
         return echo, None, None
     call = grpc.aio.insecure_channel(backend, options=OPTIONS).unary_unary(METHOD)
 
-    async def forward(request: bytes, context: object) -> bytes:
-        answer: bytes = await call(request)
+    async def forward(request: bytes, context: Any) -> bytes:
+        answer: bytes = await call(request, timeout=context.time_remaining())
         return answer
 
     return forward, None, None

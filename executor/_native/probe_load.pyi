@@ -1,5 +1,6 @@
 """Owns the load generator of the benchmarks. Must not know what is measured, nor start or stop a server."""
 
+import ssl
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -23,16 +24,16 @@ def bucket_of(nanoseconds: int) -> int:
 class Load:
     """Connections to one server, and one request that is sent over and over.
 
-    `protocol` is "grpc", "http" or "tcp". `sockets` are file descriptors of connected sockets, which this takes
-    over. `request` is the message (gRPC), the whole request with its head (HTTP), or the bytes to be echoed.
-    `fields` are the request's HTTP/2 headers. Answers must be one of `accepted`, unless that is empty; with
-    `keep`, a few from all over the run are kept for the caller to look at.
+    `protocol` is "grpc", "http" or "tcp". `sockets` are connected and not blocking: file descriptors, or TLS after its
+    handshake; this takes them over. `request` is the message (gRPC), the whole request with its head (HTTP), or the
+    bytes to be echoed. `fields` are the request's HTTP/2 headers. Answers must be one of `accepted`, unless that is
+    empty; with `keep`, a few from all over the run are kept for the caller to look at.
     """
 
     def __init__(
         self,
         protocol: str,
-        sockets: Sequence[int],
+        sockets: Sequence[int | ssl.SSLSocket],
         request: bytes,
         *,
         fields: Sequence[tuple[str, str]] = (),

@@ -57,6 +57,11 @@ class Host:
             self._add(step)
         self._require(methods or ())
 
+    @property
+    def adds_path(self) -> bool:
+        """Whether answers get an entry in requestPath."""
+        return bool(self._path)
+
     async def load(self) -> None:
         """Call the object's `load()`, once, if it has one. The node is not ready before this returns."""
         method = methods.find(self.component, "load")

@@ -23,21 +23,28 @@ class AverageCombiner:
     """Answers the element-wise mean of its children's answers, as float64.
 
     Written like a user's combiner class, so it is hosted like one. Arrays may be of any library that follows the
-    Python array API (numpy, cupy); the answer is of the same library.
+    Python array API (numpy, cupy); the answer is of the same library. `children` are their names, for errors.
     """
+
+    def __init__(self, children: Sequence[str] = ()) -> None:
+        self._children = tuple(children)
 
     def aggregate(self, features_list: Sequence[Any], names_list: Sequence[Sequence[str]]) -> Any:
         """The mean of `features_list`; the children's names play no part."""
         if not features_list:
             raise _refusal("got no answer to average")
         xp = _array_module(features_list[0])
-        arrays = [_as_array(xp, index, features) for index, features in enumerate(features_list)]
-        _check_one_shape(arrays)
+        told = [self._told(index) for index in range(len(features_list))]
+        arrays = [_as_array(xp, child, features) for child, features in zip(told, features_list, strict=True)]
+        _check_one_shape(told, arrays)
         total = arrays[0].astype(xp.float64)
         for array in arrays[1:]:
             total += array
         total /= len(arrays)
         return total
+
+    def _told(self, index: int) -> str:
+        return f"'{self._children[index]}'" if index < len(self._children) else f"child {index}"
 
 
 def _array_module(features: Any) -> ModuleType | Any:
@@ -50,20 +57,20 @@ def _array_module(features: Any) -> ModuleType | Any:
     return numpy
 
 
-def _as_array(xp: Any, index: int, features: Any) -> Any:
-    """The answer of child `index` as an array of numbers; text, mappings and ragged lists are refused."""
+def _as_array(xp: Any, child: str, features: Any) -> Any:
+    """The answer of a child as an array of numbers; text, mappings and ragged lists are refused."""
     try:
         array = xp.asarray(features)
     except ValueError as error:
-        raise _refusal(f"averages arrays; the answer of child {index} is none: {error}") from error
+        raise _refusal(f"averages arrays; the answer of {child} is none: {error}") from error
     if array.dtype.kind not in "biuf":
-        raise _refusal(f"averages numbers; child {index} answered {array.dtype}")
+        raise _refusal(f"averages numbers; {child} answered {array.dtype}")
     return array
 
 
-def _check_one_shape(arrays: Sequence[Any]) -> None:
+def _check_one_shape(children: Sequence[str], arrays: Sequence[Any]) -> None:
     if len({tuple(array.shape) for array in arrays}) > 1:
-        shapes = ", ".join(f"child {index} {tuple(array.shape)}" for index, array in enumerate(arrays))
+        shapes = ", ".join(f"{child} {tuple(array.shape)}" for child, array in zip(children, arrays, strict=True))
         raise _refusal(f"needs answers of one shape; got {shapes}")
 
 
@@ -113,8 +120,8 @@ class Builtin:
     """The call that is not made, because the executor does the work itself."""
     weights: Callable[[Node], tuple[float, ...]] | None = None
     """Chances of each child, where the executor picks one. Raises ValueError for parameters it cannot read."""
-    component: Callable[[], Any] | None = None
-    """Makes the object that computes, where something has to be computed."""
+    component: Callable[[Sequence[str]], Any] | None = None
+    """Makes the object that computes, where something has to be computed, from the names of the node's children."""
     children: int | None = None
     """Exact number of children needed; None for any."""
     bandit: Callable[[Node], bandits.Bandit] | None = None

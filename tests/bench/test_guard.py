@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench import guard, guard_drive
+from bench.processes import BenchError
 
 
 def profile(folder: Path, number: int, name: str, total: int) -> None:
@@ -48,3 +51,54 @@ def test_recorded_requests_go_on_where_the_last_ended() -> None:
     assert len(second) < len(first)  # the header table has the names by then
     assert first[5:9] == (1).to_bytes(4, "big")
     assert second[5:9] == (3).to_bytes(4, "big")
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    """A tree with these files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_only_what_serves_requests_tells_trees_apart(tmp_path: Path) -> None:
+    one = tree(tmp_path / "one", {"executor/a.py": "1", "README.md": "x", "tests/t.py": "1"})
+    same = tree(tmp_path / "same", {"executor/a.py": "1", "README.md": "y", "tests/t.py": "2"})
+    python = tree(tmp_path / "python", {"executor/a.py": "2", "README.md": "x"})
+    native = tree(tmp_path / "native", {"executor/a.py": "1", "_native/a.pyx": "1"})
+    assert guard.content(one) == guard.content(same)
+    assert len({guard.content(each) for each in (one, python, native)}) == 3
+
+
+def test_a_folder_becomes_a_tree_and_what_is_the_same_keeps_its_time(tmp_path: Path) -> None:
+    folder = tree(
+        tmp_path / "folder", {"_native/a.pyx": "1", "_native/b.pyx": "1", "_native/gone.pyx": "", "build/o": ""}
+    )
+    before = (folder / "_native/a.pyx").stat().st_mtime_ns
+    guard.update(folder, tree(tmp_path / "tree", {"_native/a.pyx": "1", "_native/b.pyx": "2", "executor/c.py": "3"}))
+    assert {name: path.read_text() for name, path in guard.files(folder, guard.SHIPPED).items()} == {
+        "_native/a.pyx": "1",
+        "_native/b.pyx": "2",
+        "executor/c.py": "3",
+    }
+    assert (folder / "_native/a.pyx").stat().st_mtime_ns == before
+    assert (folder / "build/o").exists()
+
+
+def test_without_a_parent_there_is_nothing_to_compare_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guard.run("no-such-commit", 5) == 0
+    assert "there is no no-such-commit here" in capsys.readouterr().out
+
+
+def test_a_tree_that_does_not_build_is_an_error_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLRACE_BENCH_CACHE", str(tmp_path / "cache"))
+    broken = tree(tmp_path / "tree", {"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'nothing'\n"})
+    with pytest.raises(BenchError, match=r"(?s)it does not build: .*No module named .nothing"):
+        guard.installed(broken)
+
+
+def test_the_verdict_names_what_rose() -> None:
+    assert guard.verdict([], 5) == "guard: kept: no scenario rose by more than 5 %"
+    assert guard.verdict(["node", "echo"], 2.5) == "guard: FAILED: node, echo rose by more than 2.5 %"

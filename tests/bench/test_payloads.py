@@ -1,11 +1,12 @@
 """Owns the tests of `bench.payloads`: requests of the right size, and checks that see wrong answers."""
 
 import json
+from typing import Any
 
 import pytest
 
 from bench import payloads
-from executor._pb import seldon_pb2
+from executor._pb import inference_pb2, seldon_pb2
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,31 @@ def test_feedback_holds_request_and_reward() -> None:
 
 def test_numbers_are_a_thousand() -> None:
     assert len(json.loads(payloads.numbers_request(0))["data"]["tensor"]["values"]) == 1000
+
+
+def test_the_inference_protocol_carries_the_same_tensor() -> None:
+    request: Any = inference_pb2.ModelInferRequest.FromString(payloads.infer_request(4096))
+    values = payloads.array_of(4096)
+    assert tuple(request.inputs[0].shape) == values.shape
+    assert request.raw_input_contents[0] == values.tobytes()
+    answer: Any = inference_pb2.ModelInferResponse()
+    answer.outputs.add(name="Y", datatype="FP64", shape=values.shape)
+    answer.raw_output_contents.append((values / 16).tobytes())
+    check = payloads.infer_check(4096, 16.0)
+    assert check(answer.SerializeToString()) == ""
+    assert "other values" in payloads.infer_check(4096)(answer.SerializeToString())
+    del answer.raw_output_contents[:]
+    answer.outputs[0].contents.fp64_contents.extend((values / 16).ravel())
+    assert check(answer.SerializeToString()) == ""
+    answer.outputs[0].shape[0] = 2
+    assert "instead of" in check(answer.SerializeToString())
+
+
+def test_kserve_s_instances_are_the_same_numbers() -> None:
+    request = payloads.instances_request(1024)
+    sent = json.loads(payloads.json_request(1024))["data"]["ndarray"]
+    assert json.loads(request) == {"instances": sent}
+    check = payloads.json_check(payloads.instances_request, 2.0)(1024)
+    halves = [[value / 2 for value in sent[0]]]
+    assert check(json.dumps({"predictions": halves}).encode()) == ""
+    assert "not those sent" in check(json.dumps({"predictions": sent}).encode())

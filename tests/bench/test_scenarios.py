@@ -7,6 +7,7 @@ import pytest
 
 from bench import gates, profiles, scenarios, targets
 from bench.runner import Options
+from bench.stage import MILLRACE
 from executor import manifest
 from executor.graph import plan
 
@@ -32,7 +33,7 @@ def test_each_baseline_is_known_and_described() -> None:
 def test_each_request_passes_for_right_where_nodes_echo() -> None:
     for scenario in scenarios.SCENARIOS.values():
         size = scenario.sizes[0]
-        if scenario.name not in ("onnx", "feedback", "rest-compose"):
+        if scenario.name not in ("onnx", "feedback", "rest-compose", "grpc-compose"):
             assert scenario.check(size)(scenario.request(size)) == "", scenario.name
 
 
@@ -50,7 +51,7 @@ def test_the_quick_profile_is_part_of_the_full_one() -> None:
 
 
 def test_profiles_begin_with_the_executor() -> None:
-    assert all(cell.targets[0] == targets.MILLRACE for cell in profiles.full())
+    assert all(cell.targets[0] == MILLRACE for cell in profiles.full())
 
 
 def test_a_choice_takes_payloads_and_contenders_as_given() -> None:
@@ -72,8 +73,9 @@ def test_a_gate_is_a_ratio_within_one_run() -> None:
     (verdict,) = gates.verdicts([run("millrace", 9.0), run("go-proxy", 40.0), run("raw-tcp", 1.0)])
     assert verdict.ratio == 0.225
     assert verdict.kept
-    (text,) = gates.lines([run("millrace", 11.0), run("go-proxy", 40.0)])
-    assert text == "gate missed: node 64 B: 0.28 × go-proxy, at most 0.25"
+    lines = gates.lines([run("millrace", 11.0), run("go-proxy", 40.0)])
+    assert lines[0] == "gate missed: node 64 B: 0.28 × go-proxy, at most 0.25"
+    assert [line.split(":")[0] for line in lines] == ["gate missed", "target kept"]
 
 
 def test_a_gate_needs_both_sides() -> None:
@@ -85,3 +87,34 @@ def test_gates_are_on_what_is_measured() -> None:
         scenario = scenarios.SCENARIOS[gate.scenario]
         assert gate.payload_bytes in scenario.sizes
         assert gate.baseline in scenario.against
+
+
+def test_a_target_is_a_cost_and_may_be_what_further_nodes_add() -> None:
+    runs = [run("millrace", 7.0), run("millrace", 15.0, "chain3"), run("millrace", 30.0, "fan3")]
+    assert [str(aim) for aim in gates.aims(runs)] == [
+        "target kept: node 64 B: 7 µs, at most 15",
+        "target kept: chain3 64 B: 4 µs for each node beyond the first, at most 10",
+        "target missed: fan3 64 B: 11.5 µs for each node beyond the first, at most 10",
+    ]
+
+
+def test_targets_are_on_what_is_measured() -> None:
+    for target in gates.TARGETS:
+        assert target.payload_bytes in scenarios.SCENARIOS[target.scenario].sizes
+        assert target.beyond in ("", *scenarios.SCENARIOS)
+
+
+def test_the_quick_profile_counts_calls_where_there_are_gates_and_leaves_slow_baselines_out_elsewhere() -> None:
+    cells = {(cell.scenario.name, cell.size): cell for cell in profiles.quick()}
+    assert all(cells[gate.scenario, gate.payload_bytes].options.syscall_s > 0 for gate in gates.GATES)
+    assert "aio-numpy" in cells["node", 64].targets
+    assert "aio-numpy" not in cells["node", 4096].targets
+    assert cells["deadline", 64].targets == (MILLRACE, "go-proxy", "aio-proxy")
+
+
+def test_only_scenarios_with_one_node_are_timed_for_promptness_and_tls() -> None:
+    chosen = [each for each in scenarios.SCENARIOS.values() if each.asks or each.tls]
+    assert {each.name for each in chosen} == {"tls", "tls-node", "deadline", "cancel"}
+    assert all(dict(each.remote) == {"m": "grpc"} for each in chosen)
+    tls = [each for each in chosen if each.tls]
+    assert all(set(each.against) <= set(targets.TLS) for each in tls)

@@ -98,6 +98,14 @@ def test_average_refuses(features: list[Any], message: str) -> None:
     assert caught.value.reason == "BAD_COMBINER_INPUT"
 
 
+def test_average_names_the_children_it_knows() -> None:
+    average = AverageCombiner(["left", "right"])
+    with pytest.raises(ComponentError, match=r"got 'left' \(2,\), 'right' \(3,\)"):
+        average.aggregate([np.zeros(2), np.zeros(3)], [[], []])
+    with pytest.raises(ComponentError, match="'right' answered object"):
+        average.aggregate([np.zeros(2), {"a": 1}], [[], []])
+
+
 class ForeignArray:
     """Stands for another array library: knows its own namespace, as the array API asks."""
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 )
@@ -44,9 +45,21 @@ type handler func(ctx context.Context, in *mem.BufferSlice) (*mem.BufferSlice, e
 
 func echo(_ context.Context, in *mem.BufferSlice) (*mem.BufferSlice, error) { return in, nil }
 
-func forward(backend string) handler {
+// toBackend says how the backend is reached: plainly, or over TLS when there is a CA.
+func toBackend(ca string) credentials.TransportCredentials {
+	if ca == "" {
+		return insecure.NewCredentials()
+	}
+	found, err := credentials.NewClientTLSFromFile(ca, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return found
+}
+
+func forward(backend, ca string) handler {
 	conn, err := grpc.NewClient(backend,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(toBackend(ca)),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}),
 			grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithDisableRetry(),
@@ -77,14 +90,26 @@ func service(name, method string, answer handler) *grpc.ServiceDesc {
 	}}}
 }
 
-func serveGRPC(listener net.Listener, backend string) error {
-	server := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}),
+// toClients says how clients are served: plainly, or over TLS when there is a certificate.
+func toClients(cert, key string) credentials.TransportCredentials {
+	if cert == "" {
+		return insecure.NewCredentials()
+	}
+	found, err := credentials.NewServerTLSFromFile(cert, key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return found
+}
+
+func serveGRPC(listener net.Listener, backend, ca, cert, key string) error {
+	server := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}), grpc.Creds(toClients(cert, key)),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.MaxConcurrentStreams(1000),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
 		grpc.ReadBufferSize(bufferSize), grpc.WriteBufferSize(bufferSize))
 	answer := echo
 	if backend != "" {
-		answer = forward(backend)
+		answer = forward(backend, ca)
 	}
 	server.RegisterService(service("seldon.protos.Seldon", "Predict", answer), nil)
 	server.RegisterService(service("seldon.protos.Model", "Predict", answer), nil)
@@ -118,6 +143,9 @@ func main() {
 	kind := flag.String("kind", "grpc", "grpc or http")
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
 	backend := flag.String("backend", "", "HOST:PORT to forward to; none: echo")
+	cert := flag.String("cert", "", "certificate to serve gRPC with over TLS")
+	key := flag.String("key", "", "its key")
+	ca := flag.String("ca", "", "CA of a gRPC backend that is reached over TLS")
 	flag.Parse()
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -127,5 +155,5 @@ func main() {
 	if *kind == "http" {
 		log.Fatal(serveHTTP(listener, *backend))
 	}
-	log.Fatal(serveGRPC(listener, *backend))
+	log.Fatal(serveGRPC(listener, *backend, *ca, *cert, *key))
 }

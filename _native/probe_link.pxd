@@ -1,5 +1,5 @@
 # Owns what the load generator of the benchmarks is made of: connections, requests under way, histograms.
-# Must not know what is measured.
+# Must not know what is measured, nor when a request is sent.
 
 from libc.stdint cimport uint64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -56,6 +56,7 @@ cdef enum:
     ACCEPTED_MAX = 8
     SAMPLES_MAX = 24
     HEAD_MAX = 16 << 10          # bytes before the body of an HTTP answer
+    RECORD_BYTES = 16 << 10      # of a TLS record
     PIPELINED_BYTES = 1 << 20    # of plain bytes written at once
 
 ctypedef struct link_t
@@ -71,6 +72,7 @@ ctypedef struct slot_t:          # one request under way
 ctypedef struct link_t:          # one connection
     load_t *load
     int fd
+    void *veil                   # an ssl.SSLSocket, borrowed; NULL: plain
     int in_flight
     bint dirty                   # has something to send
     bint blocked                 # the socket takes no more for now
@@ -142,3 +144,14 @@ cdef inline int bucket(uint64_t value) noexcept nogil:
 
 cdef inline void record(uint64_t *histogram, double seconds) noexcept nogil:
     histogram[bucket(<uint64_t>(seconds * 1e9) if seconds > 0 else 0)] += 1
+
+
+cdef void note(load_t *load, const char *what, const char *detail, int size) noexcept nogil
+cdef void fault(slot_t *slot, int kind, const char *what, const char *detail, int size) noexcept nogil
+# The request is over, well or not.
+cdef void finish(slot_t *slot) noexcept nogil
+# Makes a connection of a connected socket. False: no memory.
+cdef bint link_open(link_t *link, load_t *load, int fd, void *veil) noexcept nogil
+cdef void link_lose(link_t *link, const char *reason) noexcept nogil
+cdef void link_read(link_t *link) noexcept nogil
+cdef void link_write(link_t *link) noexcept nogil
