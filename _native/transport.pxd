@@ -1,4 +1,4 @@
-# Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python after a native pass.
+# Owns how bytes move between sockets and sessions, and the hand-over to Python after a native pass.
 # Must not know what a session's streams mean, nor what a mover does to the bytes (plain ones here, TLS in `tls`).
 
 from libc.stddef cimport size_t
@@ -6,6 +6,7 @@ from posix.uio cimport iovec
 
 from executor._native.budget cimport Budget, budget_t
 from executor._native.http2 cimport session_t
+from executor._native.wheel cimport timer_t, wheel_arm, wheel_disarm, wheel_t
 
 ctypedef struct reactor_t
 ctypedef struct conn_t
@@ -19,29 +20,13 @@ ctypedef struct work_t:
     void *owner
     bint queued
 
-ctypedef struct timer_t:
-    double due                   # seconds on the monotonic clock; 0 when not armed
-    int slot
-    timer_t *previous
-    timer_t *next
-    void (*fire)(timer_t *timer, double now) noexcept nogil
-    void *owner
-
-cdef enum:
-    WHEEL_SLOTS = 512            # of WHEEL_TICK_MS each; later timers stay in their slot for more rounds
-    WHEEL_TICK_MS = 4
-
 ctypedef struct reactor_t:
     double now                   # the monotonic clock at the start of this pass
     conn_t *dirty                # connections with something to send
     conn_t *ill                  # connections that need a call to the event loop, or closing
     work_t *work_first
     work_t *work_last
-    timer_t *wheel[512]
-    timer_t *due                 # taken out of their slot, about to fire
-    long timer_count
-    long long tick               # the wheel has been turned up to here
-    double wake_due              # earliest due of an armed timer, as far as known; 0: none
+    wheel_t wheel
     budget_t *budget             # of received messages; its sessions' limits name it
     timer_t look                 # while somebody waits for it: other threads give bytes back without a word
     unsigned char *read_buffer
@@ -70,6 +55,7 @@ ctypedef struct conn_t:
     bint has_writer
     bint closing                 # no more reading; closed once the output is out, or at once when `lost`
     bint lost
+    bint failed                  # the kernel tells of an error: read up to it
     bint finishing               # our side is shut; reads on until the peer has closed too, or `linger` fires
     timer_t linger
     char[160] reason             # why it closed, for messages
@@ -83,8 +69,10 @@ ctypedef struct conn_t:
 cdef void reactor_add_work(reactor_t *reactor, work_t *work) noexcept nogil
 # Takes work back that will not be run.
 cdef void reactor_drop_work(reactor_t *reactor, work_t *work) noexcept nogil
-cdef void timer_arm(reactor_t *reactor, timer_t *timer, double due) noexcept nogil
-cdef void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil
+cdef inline void timer_arm(reactor_t *reactor, timer_t *timer, double due) noexcept nogil:
+    wheel_arm(&reactor.wheel, timer, due)
+cdef inline void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil:
+    wheel_disarm(&reactor.wheel, timer)
 # Something was queued on the connection's session: it is flushed at the end of the pass.
 cdef void conn_touch(conn_t *conn) noexcept nogil
 # Closes once what is queued has left; `now` does not wait for that.
@@ -101,7 +89,8 @@ cdef class Reactor:
     cdef readonly Budget budget
     cdef object wake_handle
     cdef double wake_at
-    cdef set connections
+    cdef dict connections        # by file descriptor
+    cdef object errors           # an epoll that tells of failed sockets alone; None without connections
     cdef bint settling
     cdef bint resuming           # a callback is on its way that settles what is left
     cdef bint closed
@@ -110,6 +99,8 @@ cdef class Reactor:
     cdef bint run_work(self, double until) except -1
     cdef int turn(self) except -1
     cdef int schedule(self) except -1
+    cdef int watch(self, int fd) except -1
+    cdef int unwatch(self, int fd) except -1
     # Begins a pass: reads the clock.
     cdef inline void enter(self) noexcept:
         self.raw.now = clock_now()

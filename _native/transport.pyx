@@ -1,13 +1,17 @@
-"""Owns how bytes move between sockets and sessions, the timer wheel, and the hand-over to Python.
+"""Owns how bytes move between sockets and sessions, and the hand-over to Python.
 
 Must not know what a session's streams mean, nor what a mover does to the bytes: plain ones are here, TLS is in `tls`.
 
 A *pass* is one reaction to the event loop: read what came, let sessions and flow work on it, and write what that
 produced, all without the GIL. What needs Python on the way (a component, a call to the event loop) is queued as
 work and run at the end of the pass; `settle` repeats until there is neither output nor work left.
+
+uvloop tells of an error on a socket once, together with the data before it, and then watches the socket no more. So
+sockets are also in an epoll of the reactor's own, which the loop watches and which tells of errors alone.
 """
 
 import asyncio
+import select
 
 cimport cython
 from libc.errno cimport EAGAIN, EINTR, errno as c_errno
@@ -24,6 +28,7 @@ from executor._native.http2 cimport (
     session_admit, session_feed, session_free, session_is_done, session_ops_t, session_pieces, session_pump, session_t,
     session_wrote, stream_t,
 )
+from executor._native.wheel cimport WHEEL_TICK_MS, tick_of, timer_t, wheel_next, wheel_turn
 
 cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int fd, void *data, size_t size, int flags)
@@ -40,7 +45,6 @@ cdef enum:
     READ_AT_ONCE = 1 << 20       # bytes of one connection per pass, so that others get their turn
     HIGH_WATER = 1 << 20         # bytes serialised ahead of the socket
     PIECES = 64
-    SLOT_DUE = -1                # of a timer that is about to fire
     LOOK_MS = 10                 # how often is looked whether other threads made room in the budget
     LINGER_S = 2                 # how long a connection whose streams are all over waits for a sign of the peer
 
@@ -83,101 +87,6 @@ cdef void reactor_drop_work(reactor_t *reactor, work_t *work) noexcept nogil:
         reactor.work_last = work.previous
     else:
         work.next.previous = work.previous
-
-
-# --- timers -------------------------------------------------------------------------------------
-
-cdef inline long long tick_of(double due) noexcept nogil:
-    return <long long>(due * (1000.0 / WHEEL_TICK_MS)) + 1   # rounded up: never early
-
-
-cdef void timer_arm(reactor_t *reactor, timer_t *timer, double due) noexcept nogil:
-    cdef long long tick = tick_of(due)
-    timer_disarm(reactor, timer)
-    if tick <= reactor.tick:
-        tick = reactor.tick + 1
-    timer.slot = tick % WHEEL_SLOTS
-    timer.due = due
-    timer.previous = NULL
-    timer.next = reactor.wheel[timer.slot]
-    if timer.next != NULL:
-        timer.next.previous = timer
-    reactor.wheel[timer.slot] = timer
-    reactor.timer_count += 1
-    if reactor.wake_due == 0 or due < reactor.wake_due:
-        reactor.wake_due = due
-
-
-cdef void unlink_timer(reactor_t *reactor, timer_t *timer) noexcept nogil:
-    if timer.next != NULL:
-        timer.next.previous = timer.previous
-    if timer.previous != NULL:
-        timer.previous.next = timer.next
-    elif timer.slot == SLOT_DUE:
-        reactor.due = timer.next
-    else:
-        reactor.wheel[timer.slot] = timer.next
-
-
-cdef void timer_disarm(reactor_t *reactor, timer_t *timer) noexcept nogil:
-    if timer.due == 0:
-        return
-    timer.due = 0
-    reactor.timer_count -= 1
-    unlink_timer(reactor, timer)
-
-
-# Fires what is due in one slot. A fired timer may arm and disarm others, so each is taken out before it fires; those of
-# later rounds are put back.
-cdef void slot_turn(reactor_t *reactor, int slot, double now) noexcept nogil:
-    cdef timer_t *timer = reactor.wheel[slot]
-    cdef timer_t *following
-    cdef timer_t *due = NULL
-    while timer != NULL:
-        following = timer.next
-        if timer.due <= now:
-            unlink_timer(reactor, timer)
-            timer.slot = SLOT_DUE
-            timer.next = due
-            timer.previous = NULL
-            if due != NULL:
-                due.previous = timer
-            due = timer
-        timer = following
-    reactor.due = due
-    while reactor.due != NULL:
-        timer = reactor.due
-        timer_disarm(reactor, timer)
-        timer.fire(timer, now)
-
-
-cdef void wheel_turn(reactor_t *reactor, double now) noexcept nogil:
-    cdef long long end = <long long>(now * (1000.0 / WHEEL_TICK_MS))
-    cdef long long first = reactor.tick + 1
-    if end - first >= WHEEL_SLOTS:
-        first = end - WHEEL_SLOTS + 1
-    while first <= end:
-        # What a fired timer arms goes to a slot that is still ahead.
-        reactor.tick = first
-        slot_turn(reactor, first % WHEEL_SLOTS, now)
-        first += 1
-
-
-# When to look again: at the first slot ahead that has a timer of this round, at the latest after one round.
-cdef double wheel_next(reactor_t *reactor) noexcept nogil:
-    cdef double round_end = (reactor.tick + WHEEL_SLOTS) * (WHEEL_TICK_MS / 1000.0)
-    cdef long long tick = reactor.tick + 1
-    cdef timer_t *timer
-    if reactor.timer_count == 0:
-        return 0
-    while tick <= reactor.tick + WHEEL_SLOTS:
-        timer = reactor.wheel[tick % WHEEL_SLOTS]
-        while timer != NULL:
-            if tick_of(timer.due) <= tick:
-                return timer.due
-            timer = timer.next
-        tick += 1
-    return round_end
 
 
 # --- connections --------------------------------------------------------------------------------
@@ -252,7 +161,7 @@ cdef void conn_read(conn_t *conn) noexcept nogil:
                 return
             total += size
             # A short read means that the socket is empty: saves the call that would say so.
-            if <size_t>size < conn.reactor.read_size:
+            if <size_t>size < conn.reactor.read_size and not conn.failed:
                 return
         elif size == 0:
             conn_close(conn, b"closed by the peer", True)
@@ -391,6 +300,10 @@ cdef class Connection:
             conn_needs_python(&self.raw)
         reactor.settle()
 
+    def _failed(self):
+        self.raw.failed = True
+        self._readable()
+
     cdef int attend(self) except -1:
         cdef object loop = self.reactor.loop
         if self.raw.lost:
@@ -412,6 +325,7 @@ cdef class Connection:
             loop.remove_reader(self.raw.fd)
             if self.raw.has_writer:
                 loop.remove_writer(self.raw.fd)
+        self.reactor.unwatch(self.raw.fd)
         timer_disarm(&self.reactor.raw, &self.raw.linger)
         with nogil:
             if not self.raw.finishing:
@@ -423,7 +337,6 @@ cdef class Connection:
             self.raw.on_lost(&self.raw)
         self.owner = None
         self.veil = None
-        self.reactor.connections.discard(self)
         return 0
 
 
@@ -444,7 +357,8 @@ cdef Connection connection_open(
     connection.raw.linger.fire = on_linger
     connection.raw.linger.owner = &connection.raw
     session.carrier = &connection.raw
-    reactor.connections.add(connection)
+    reactor.connections[fd] = connection
+    reactor.watch(fd)
     reactor.loop.add_reader(fd, connection._readable)
     conn_touch(&connection.raw)
     return connection
@@ -475,7 +389,8 @@ cdef class Reactor:
         self.budget = budget if budget is not None else Budget()
         self.raw.budget = self.budget.raw
         self.raw.look.fire = on_look
-        self.connections = set()
+        self.connections = {}
+        self.errors = None
         self.wake_handle = None
         self.wake_at = 0
         self.raw.read_buffer = <unsigned char *>malloc(READ_BYTES)
@@ -483,7 +398,7 @@ cdef class Reactor:
             raise MemoryError()
         self.raw.read_size = READ_BYTES
         self.raw.now = clock_now()
-        self.raw.tick = <long long>(self.raw.now * (1000.0 / WHEEL_TICK_MS))
+        self.raw.wheel.tick = <long long>(self.raw.now * (1000.0 / WHEEL_TICK_MS))
 
     def __dealloc__(self):
         free(self.raw.read_buffer)
@@ -533,7 +448,7 @@ cdef class Reactor:
         """Reads the clock again after Python has run, and fires what became due meanwhile."""
         self.enter()
         with nogil:
-            wheel_turn(&self.raw, self.raw.now)
+            wheel_turn(&self.raw.wheel, self.raw.now)
         return 0
 
     def resume(self):
@@ -548,7 +463,7 @@ cdef class Reactor:
         self.settle()
 
     cdef int schedule(self) except -1:
-        cdef double due = self.raw.wake_due
+        cdef double due = self.raw.wheel.wake_due
         if due == 0 or self.closed or (self.wake_handle is not None and self.wake_at <= due):
             return 0
         if self.wake_handle is not None:
@@ -559,21 +474,50 @@ cdef class Reactor:
         self.wake_handle = self.loop.call_later(delay if delay > 0 else 0, self._wake)
         return 0
 
+    cdef int watch(self, int fd) except -1:
+        if not hasattr(select, "epoll"):
+            return 0             # elsewhere an error is seen when something is written, or by the call's deadline
+        if self.errors is None:
+            self.errors = select.epoll()
+            self.loop.add_reader(self.errors.fileno(), self._errors)
+        self.errors.register(fd, select.EPOLLET)
+        return 0
+
+    cdef int unwatch(self, int fd) except -1:
+        self.connections.pop(fd, None)
+        if self.errors is None:
+            return 0
+        self.errors.unregister(fd)
+        if not self.connections:
+            if not self.loop.is_closed():
+                self.loop.remove_reader(self.errors.fileno())
+            self.errors.close()
+            self.errors = None
+        return 0
+
+    def _errors(self):
+        for fd, _ in self.errors.poll(0):
+            connection = self.connections.get(fd)
+            if connection is not None:
+                connection._failed()
+            if self.errors is None:
+                break            # that was the last connection
+
     def _wake(self):
         self.wake_handle = None
         self.enter()
         self.settling = True
         with nogil:
-            wheel_turn(&self.raw, self.raw.now)
+            wheel_turn(&self.raw.wheel, self.raw.now)
             reactor_flush(&self.raw)
-            self.raw.wake_due = wheel_next(&self.raw)
+            self.raw.wheel.wake_due = wheel_next(&self.raw.wheel)
         self.settling = False
         self.settle()
 
     @property
     def timers(self):
         """Number of armed timers."""
-        return self.raw.timer_count
+        return self.raw.wheel.count
 
     @property
     def open_connections(self):
@@ -583,7 +527,7 @@ cdef class Reactor:
     def close(self):
         """Ends every connection now. Calls in flight fail as if the peers had gone."""
         cdef Connection connection
-        for connection in list(self.connections):
+        for connection in list(self.connections.values()):
             conn_close(&connection.raw, b"shutting down", True)
         self.settle()
         timer_disarm(&self.raw, &self.raw.look)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from support.frames import Peer
 from support.graphs import Bench, node
 from support.h2peer import connected, frame, grpc_head, listening
 from support.servers import message, serving, until
@@ -206,6 +208,23 @@ def test_the_loop_that_the_product_runs_on() -> None:
                 assert await remote.server.drain(5)
                 assert (await peer.ask(grpc_head(), HELLO)).status == "14"
                 assert await served.server.drain(5)
+
+    uvloop.run(main())
+
+
+def test_a_reset_right_behind_data_is_seen() -> None:
+    # libuv tells of an error once, together with the data before it, and then watches the socket no more.
+    async def main() -> None:
+        async with serving(node("m")) as served:
+            peer = Peer()
+            sock = socket.create_connection(("127.0.0.1", served.port))
+            sock.sendall(peer.preface() + peer.settings(ack=True))
+            await until(lambda: served.server.native.connections == 1)
+            await asyncio.sleep(0.05)  # what it says first is on its way
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(peer.window(0, 1))  # is not answered
+            sock.close()
+            await until(lambda: served.server.native.connections == 0)
 
     uvloop.run(main())
 
