@@ -14,6 +14,7 @@ import uvloop
 from executor import app, errors
 from executor.graph import plan as plans
 from executor.link import Link, Said
+from executor.process import Prepared, Process
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 
@@ -44,9 +45,9 @@ async def _run(sock: socket.socket) -> int:
         settings = kind.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
         if isinstance(settings, RunSettings):
-            process = app.Process.of(settings, listens=False)
+            process = Process.of(settings, listens=False)
         else:
-            process = app.Process(settings.listen, settings.limits, settings.threads, settings.tls, listens=False)
+            process = Process(settings.listen, settings.limits, settings.threads, settings.tls, listens=False)
         try:
             tree = _bind(process, settings, said)
             return await Worker(process, settings, link, said["number"], tree).run()
@@ -59,7 +60,7 @@ async def _run(sock: socket.socket) -> int:
             link.close()
 
 
-def _bind(process: app.Process, settings: RunSettings | NodeSettings, said: Said) -> str:
+def _bind(process: Process, settings: RunSettings | NodeSettings, said: Said) -> str:
     """Makes `process` serve what the parent said, and says how the user sees that."""
     if isinstance(settings, NodeSettings):
         return app.described(app.component(process, settings, said["worker"] == "1"), settings)
@@ -71,14 +72,14 @@ class Worker:
     """What the parent says, done. `number` is that of the graph it serves; `tree` is the graph as the user sees it."""
 
     def __init__(
-        self, process: app.Process, settings: RunSettings | NodeSettings, link: Link, number: int, tree: str
+        self, process: Process, settings: RunSettings | NodeSettings, link: Link, number: int, tree: str
     ) -> None:
         self._process = process
         self._settings = settings
         self._link = link
         self._number = number
         self._tree = tree
-        self._prepared: app.Prepared | None = None
+        self._prepared: Prepared | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._taken = 0
         self._released = asyncio.Event()

@@ -17,18 +17,19 @@ from support.processes import poll
 from support.serving import COMPONENTS, node
 
 from executor import app, errors
+from executor.process import Process
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
 
-Make = Callable[..., app.Process]
+Make = Callable[..., Process]
 
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
-    made: list[app.Process] = []
+    made: list[Process] = []
 
-    def process(**listen: Any) -> app.Process:
+    def process(**listen: Any) -> Process:
         settings = ListenSettings(**{"grpc_port": None, "http_port": None, **listen})
-        made.append(app.Process(settings, ServeLimits(), 1))
+        made.append(Process(settings, ServeLimits(), 1))
         return made[-1]
 
     yield process
@@ -36,7 +37,7 @@ async def make() -> AsyncIterator[Make]:
         await each.stop()
 
 
-def echo(process: app.Process, kind: str = "Echo", **parameters: Any) -> None:
+def echo(process: Process, kind: str = "Echo", **parameters: Any) -> None:
     """Makes the process serve a component."""
     app.component(process, NodeSettings(f"{COMPONENTS}:{kind}", parameters=parameters))
 
@@ -174,7 +175,7 @@ async def test_nothing_answers_grpc_before_all_is_loaded(make: Make, tmp_path: P
 
 async def test_a_failed_start_gives_everything_back(make: Make, tmp_path: Path) -> None:
     before = {name: os.readlink(f"/proc/self/fd/{name}") for name in _descriptors()}
-    process = app.Process(ListenSettings("127.0.0.1", 0, 0, str(tmp_path / "s")), ServeLimits(), 2)
+    process = Process(ListenSettings("127.0.0.1", 0, 0, str(tmp_path / "s")), ServeLimits(), 2)
     echo(process, "Broken")
     with pytest.raises(errors.ComponentError, match="no weights"):
         await process.start()

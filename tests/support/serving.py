@@ -16,6 +16,7 @@ import uvloop
 from support.clients import GrpcClient, RestClient
 
 from executor import app, manifest
+from executor.process import Process
 from executor.settings import ListenSettings, NodeSettings, RunSettings, ServeLimits, parse_url
 
 Result = TypeVar("Result")
@@ -56,7 +57,7 @@ def deployment(root: Mapping[str, Any], name: str = "demo") -> str:
 class Served(AbstractContextManager["Served"]):
     """What `make` made a process serve."""
 
-    def __init__(self, make: Callable[[app.Process], object], limits: ServeLimits | None = None) -> None:
+    def __init__(self, make: Callable[[Process], object], limits: ServeLimits | None = None) -> None:
         self._make = make
         self._limits = limits or ServeLimits()
         self._loop = uvloop.new_event_loop()
@@ -90,7 +91,7 @@ class Served(AbstractContextManager["Served"]):
         return self.submit(work).result(30)
 
     async def _start(self) -> None:
-        self.process = app.Process(LISTEN, self._limits, None)
+        self.process = Process(LISTEN, self._limits, None)
         try:
             self._make(self.process)
             await self.process.start()

@@ -1,0 +1,265 @@
+"""Owns one serving process: its engine, listeners and fronts; how they start, change graphs, drain and stop.
+
+Must not choose what is served: `executor.app` binds a graph or a component to it.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from executor import limits as budgets
+from executor._native import budget, buffer, exits, flow, seldon, seldon_json, transport
+from executor.inference import Bounds, Inference, Readiness
+from executor.learning import Learning
+from executor.listening import Listeners, told
+from executor.nodes import Nodes
+from executor.protocol.table import RestTable, Rpc
+from executor.reload import Reloader
+from executor.rest.answers import Site
+from executor.rest.app import App
+from executor.rest.server import RestServer
+from executor.rpc import admin
+from executor.rpc.server import RpcServer
+from executor.settings import (
+    ListenSettings,
+    NodeTlsSettings,
+    RunSettings,
+    ServeLimits,
+    TlsSettings,
+)
+from executor.signals import Signals, unless
+from executor.tls import server_source
+
+log = logging.getLogger("millrace")
+
+RETIRE_POLL_S = 0.1
+KEPT_PART = 8
+"""Which part of the memory for messages may lie on shelves, to be used again."""
+POOL_STOP_S = 1.0
+"""How long threads of components may take to come to their end; what still runs then ends with the process."""
+# Importing a codec registers it with the flow.
+CODECS = (seldon, seldon_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A graph whose nodes are loaded: `Process.switch` makes it the one that is served."""
+
+    nodes: Nodes
+    bounds: Bounds
+
+
+class Process:
+    """One serving process: its engine, listeners and fronts. One that does not listen is given its connections."""
+
+    def __init__(
+        self,
+        listen: ListenSettings,
+        limits: ServeLimits,
+        threads: int | None,
+        tls: TlsSettings | None = None,
+        node_tls: NodeTlsSettings | None = None,
+        *,
+        grpc_max_message_bytes: int | None = None,
+        listens: bool = True,
+    ) -> None:
+        self._listen = listen
+        self._limits = limits
+        self._grpc_limits = replace(limits, max_message_bytes=grpc_max_message_bytes or limits.max_message_bytes)
+        self._listens = listens
+        self._tls = server_source(tls) if tls is not None else None
+        self._node_tls = node_tls
+        self._watching: asyncio.Task[None] | None = None
+        memory = budgets.budget(limits)
+        self.reactor = transport.Reactor(budget=budget.Budget(memory.hard, memory.soft))
+        buffer.keep_at_most(memory.hard // KEPT_PART)
+        self.engine = flow.Engine(self.reactor)
+        self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
+        self.learning = Learning()
+        self.nodes = self.new_nodes()
+        self.readiness = Readiness()
+        self._listeners: Listeners | None = None
+        self._by_grpc: Inference | None = None
+        self._by_rest: Inference | None = None
+        self._bounds: Bounds | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self.rpc: RpcServer | None = None
+        self.rest: RestServer | None = None
+
+    @classmethod
+    def of(cls, settings: RunSettings, *, listens: bool = True) -> Self:
+        """One that serves as `settings` say."""
+        return cls(
+            settings.listen,
+            settings.limits,
+            settings.threads,
+            settings.tls,
+            settings.node_tls,
+            grpc_max_message_bytes=settings.grpc_max_message_bytes,
+            listens=listens,
+        )
+
+    def new_nodes(self) -> Nodes:
+        """Room for the nodes of one more plan."""
+        return Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
+
+    def bind(self) -> None:
+        """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
+        if self._listens:
+            self._listeners = Listeners(self._listen)
+
+    def serve(
+        self,
+        bounds: Bounds,
+        rpcs: Mapping[str, Rpc],
+        rest: RestTable,
+        default_timeout_s: float | None,
+        site: Site | None = None,
+    ) -> None:
+        """Makes the fronts; they begin to serve in `start`."""
+        self._bounds = bounds
+        self._by_grpc = Inference.of(self.engine, bounds.grpc, self.readiness)
+        self._by_rest = Inference.of(self.engine, bounds.rest, self.readiness)
+        self.rpc = RpcServer(
+            self.engine,
+            bounds.grpc.program,
+            rpcs,
+            admin.handlers(rpcs, self._by_grpc, ""),
+            limits=self._grpc_limits,
+            default_timeout_s=default_timeout_s,
+            tls=self._tls,
+        )
+        if self._listen.http_port is not None:
+            app = App(
+                self._by_rest,
+                rest,
+                limits=self._limits,
+                default_timeout_s=default_timeout_s,
+                budget=self.reactor.budget,
+                site=site,
+            )
+            self.rest = RestServer(app, self._limits, self._tls)
+
+    def switch(self, prepared: Prepared) -> None:
+        """New requests run on `prepared` from now on. The nodes before it stop when no request runs on them."""
+        assert self.rpc is not None
+        assert self._by_grpc is not None
+        assert self._by_rest is not None
+        assert self._bounds is not None
+        before, old = self.nodes, self._bounds
+        self.nodes, self._bounds = prepared.nodes, prepared.bounds
+        self._by_grpc.use(prepared.bounds.grpc)
+        self._by_rest.use(prepared.bounds.rest)
+        self.rpc.native.use(prepared.bounds.grpc.program)
+        task = asyncio.create_task(_retire(before, old))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def run(self, reloader: Reloader | None = None, shutdown_delay_s: float = 0.0) -> int:
+        """Starts, serves until a signal comes and for `shutdown_delay_s` more, then drains. The exit status: 1 when
+        requests had to be cut off.
+        """
+        with Signals() as signals:
+            if await unless(signals.first, self.start()) is None:
+                return 0
+            self._tell_where()
+            if reloader is None:
+                await signals.first.wait()
+            else:
+                await unless(signals.first, reloader.run())
+            await unless(signals.second, self.leave(shutdown_delay_s))
+            return 0 if await unless(signals.second, self.drain()) else 1
+
+    async def leave(self, delay_s: float) -> None:
+        """Says that it is not ready any more, and goes on serving for so long: balancers must see that first."""
+        self.readiness.set(False)
+        if delay_s > 0:
+            log.info("not ready any more; stopping in %g s", delay_s)
+            await asyncio.sleep(delay_s)
+
+    async def start(self) -> bool:
+        """Returns True when requests are served. Raises `errors.Error`.
+
+        REST is there from the beginning: probes are answered, requests refused, while components load. gRPC clients
+        are not let in before, so that those who wait for a server to be ready need not know what ready means here.
+        """
+        await self.start_rest()
+        await self.start_nodes()
+        return True
+
+    async def start_rest(self) -> None:
+        """The first half of `start`."""
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._tls.watch())
+        if self._listeners is not None:
+            self._listeners.listen_http()
+        if self.rest is not None:
+            await self.rest.start(self._listeners.http if self._listeners is not None else [])
+
+    async def start_nodes(self) -> None:
+        """The second half of `start`."""
+        assert self.rpc is not None
+        await self.nodes.start()
+        if self._listeners is not None:
+            self._listeners.listen_grpc()
+            self.rpc.start(self._listeners.grpc)
+        self.readiness.set(True)
+
+    @property
+    def grpc_told(self) -> list[str]:
+        """Where gRPC is served: `host:port` and `unix:/path`."""
+        return [told(each) for each in self._listeners.grpc] if self._listeners is not None else []
+
+    @property
+    def rest_told(self) -> list[str]:
+        """Where REST is served: `host:port`."""
+        return [told(each) for each in self._listeners.http] if self._listeners is not None else []
+
+    def _tell_where(self) -> None:
+        if self._listeners is not None:
+            print("\n".join(self._listeners.lines(secure=self._tls is not None)), flush=True)
+
+    async def drain(self) -> bool:
+        """Takes no more requests; whether all that were under way ended in time."""
+        assert self.rpc is not None
+        log.info("draining: requests under way have %g s", self._limits.drain_timeout_s)
+        self.readiness.set(False)
+        drains = [self.rpc.drain(self._limits.drain_timeout_s)]
+        if self.rest is not None:
+            drains.append(self.rest.drain(self._limits.drain_timeout_s))
+        ended = all(await asyncio.gather(*drains))
+        if not ended:
+            log.warning("some requests did not end in time and were cut off")
+        return ended
+
+    async def stop(self) -> None:
+        """Ends everything that still runs."""
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.rpc is not None:
+            self.rpc.close()
+        try:
+            if self.rest is not None:
+                await self.rest.stop()
+        finally:
+            for task in self._retiring:
+                task.cancel()
+            await asyncio.gather(*self._retiring, return_exceptions=True)
+            await self.nodes.stop()
+            self.learning.close()
+        self.reactor.close()
+        self.pool.stop(POOL_STOP_S)
+        if self._listeners is not None:
+            self._listeners.close()
+
+
+async def _retire(nodes: Nodes, bounds: Bounds) -> None:
+    """Stops nodes when the last request on them has ended."""
+    try:
+        while not bounds.idle:  # noqa: ASYNC110 requests end natively
+            await asyncio.sleep(RETIRE_POLL_S)
+    finally:
+        await nodes.stop()
