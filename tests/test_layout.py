@@ -37,7 +37,7 @@ FAMILIES = {
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message",
-    "shared": r"chance|codec|codec_face|types",
+    "shared": r"chance|codec|codec_face|stats|types",
     "tools": r"probe_.*",
 }
 MUST_NOT_KNOW = {
