@@ -26,6 +26,11 @@ from executor._native.endpoint cimport (
 )
 from executor._native.http2 cimport nv_t
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
+from executor._native.threads cimport (
+    EFD_CLOEXEC, EFD_NONBLOCK, eventfd, pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init,
+    pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_destroy, pthread_mutex_init,
+    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
+)
 from executor._native.transport cimport Reactor, reactor_add_work, reactor_drop_work, work_t
 from executor._native.types cimport (
     METHOD_COUNT, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE, STATUS_UNIMPLEMENTED,
@@ -33,26 +38,6 @@ from executor._native.types cimport (
 
 from executor import errors
 from executor.types import Method
-
-cdef extern from "sys/eventfd.h" nogil:
-    int eventfd(unsigned int value, int flags)
-    int EFD_NONBLOCK
-    int EFD_CLOEXEC
-
-cdef extern from "pthread.h" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_cond_t:
-        pass
-    int pthread_mutex_init(pthread_mutex_t *, void *)
-    int pthread_mutex_lock(pthread_mutex_t *)
-    int pthread_mutex_unlock(pthread_mutex_t *)
-    int pthread_mutex_destroy(pthread_mutex_t *)
-    int pthread_cond_init(pthread_cond_t *, void *)
-    int pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *)
-    int pthread_cond_signal(pthread_cond_t *)
-    int pthread_cond_broadcast(pthread_cond_t *)
-    int pthread_cond_destroy(pthread_cond_t *)
 
 cdef enum:
     MODE_NONE = -1

@@ -1,4 +1,4 @@
-"""A serving process: its listeners, its start, its drain and its end. Signals are tested with processes, in `e2e`."""
+"""`process`, the serving process: its listeners, its start, its drain and its end. Signals are tested with processes, in `e2e`."""
 
 import asyncio
 import os

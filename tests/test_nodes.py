@@ -1,4 +1,5 @@
-"""How the nodes of a plan are reached: which endpoint each gets, and what can be asked of it."""
+"""How the nodes of a plan are reached: which endpoint each gets, and what can be asked of it. And `children`: processes of
+their own."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Timers, connections and the reactor that they hang on."""
+"""Timers (`wheel`), connections and the reactor that they hang on."""
 
 import asyncio
 import gc

@@ -1,0 +1,1 @@
+"""Owns timers. Has nothing for Python: its `.pxd` is its face."""
