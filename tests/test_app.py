@@ -1,4 +1,4 @@
-"""`process`, the serving process: its listeners, its start, its drain and its end. Signals are tested with processes, in `e2e`."""
+"""A serving process (`process`): its listeners, start, drain and end. Signals are tested with processes, in `e2e`."""
 
 import asyncio
 import os

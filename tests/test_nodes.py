@@ -1,5 +1,6 @@
-"""How the nodes of a plan are reached: which endpoint each gets, and what can be asked of it. And `children`: processes of
-their own."""
+"""How the nodes of a plan are reached: which endpoint each gets, and what can be asked of it; processes
+that components have of their own (`children`).
+"""
 
 import asyncio
 import json
