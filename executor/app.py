@@ -34,6 +34,7 @@ from executor.settings import (
     ListenSettings,
     NodeSettings,
     NodeTlsSettings,
+    Prepackaged,
     RunSettings,
     ServeLimits,
     TlsSettings,
@@ -363,8 +364,9 @@ async def _retire(nodes: Nodes, bounds: Bounds) -> None:
 
 def select(settings: RunSettings, text: str) -> manifest.Selected:
     """The graph that `settings` choose of a manifest's text, checked. Raises ManifestError."""
+    here = settings.prepackaged is not Prepackaged.REMOTE
     if settings.alone:
-        built = manifest.load_predictor(text, lenient=True, reached=[], source=settings.manifest)
+        built = manifest.load_predictor(text, lenient=True, reached=[], prepackaged=here, source=settings.manifest)
         told = settings.deployment
         named = Deployment(told.sdep if told else "", (built,), told.namespace if told else "default")
         return manifest.Selected(named, built)
@@ -374,6 +376,7 @@ def select(settings: RunSettings, text: str) -> manifest.Selected:
         predictor=settings.predictor,
         document=settings.document,
         reached=[*settings.components, *settings.endpoints],
+        prepackaged=here,
         name=settings.manifest,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import __version__, errors, options
-from executor.commands import call, check, container, node, run
+from executor.commands import call, check, container, fetch, node, run
 
 
 class Command(Protocol):
@@ -26,7 +26,9 @@ class Command(Protocol):
         """Runs it; the exit status."""
 
 
-COMMANDS: Mapping[str, Command] = {"run": run, "check": check, "node": node, "call": call, "executor": container}
+COMMANDS: Mapping[str, Command] = {
+    "run": run, "check": check, "node": node, "call": call, "fetch": fetch, "executor": container,
+}  # fmt: skip
 
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import errors
+from executor import errors, prepackaged
 from executor._native import endpoint, exits, program, transport
 from executor._native import message as messages
 from executor.component import host, load
@@ -143,6 +143,7 @@ class Nodes:
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
         """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        plan, settings = prepackaged.placed(plan, settings)
         return {
             node.name: load.component(settings.components[node.name], node.arguments)
             for node in plan.nodes
@@ -155,6 +156,7 @@ class Nodes:
         cannot be loaded.
         """
         self._made = self.load(plan, settings) if made is None else made
+        plan, settings = prepackaged.placed(plan, settings)
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()
         for node in plan.nodes:

@@ -1,4 +1,4 @@
-"""Owns the way from `path.py:Class` or `package.module:Class` to an object of that class.
+"""Owns the way from `path.py:Class`, `package.module:Class` or a server's name to an object of that class.
 
 Must not call any method of the object but its constructor.
 """
@@ -13,7 +13,8 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from executor.errors import ComponentError
+from executor.component import servers
+from executor.errors import ComponentError, Error
 
 _numbers = itertools.count(1)
 _neighbours: set[str] = set()
@@ -33,9 +34,14 @@ def load_class(target: str, base: Path | None = None) -> type:
     The module is loaded anew each time, under a name of its own, so that an old version and a new one can live side
     by side. So are the modules beside a file that it imports by their plain names.
     """
+    if target in servers.CLASSES:
+        return servers.class_of(target)
     where, _, name = target.rpartition(":")
     if not where or not name.isidentifier():
-        raise _bad(f"component {target!r}: say it as path.py:Class or package.module:Class")
+        raise _bad(
+            f"component {target!r}: say it as path.py:Class or package.module:Class, or as one of the prepackaged"
+            f" servers {', '.join(servers.CLASSES)}"
+        )
     with _lock:
         module = _load_file(where, base) if _is_path(where) else _load_module(where)
     return _class_in(module, name, where)
@@ -47,6 +53,8 @@ def construct(cls: type, parameters: Mapping[str, Any], target: str = "") -> Any
     _check_parameters(cls, parameters, label)
     try:
         return cls(**parameters)
+    except Error:
+        raise
     except Exception as exc:
         raise _bad(f"component {label}: its constructor raised {type(exc).__name__}: {exc}") from exc
 

@@ -55,6 +55,7 @@ class PlanNode:
     parameters: tuple[Parameter, ...]
     endpoint: Endpoint
     image: str
+    model_uri: str
 
     @property
     def needs_endpoint(self) -> bool:
@@ -184,6 +185,7 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         parameters=node.parameters,
         endpoint=node.endpoint,
         image=node.image,
+        model_uri=node.model_uri,
     )
 
 
