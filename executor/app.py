@@ -21,6 +21,7 @@ from executor.reload import Reloader, in_thread
 from executor.rest.answers import Site
 from executor.settings import (
     NodeSettings,
+    Prepackaged,
     RunSettings,
 )
 from executor.signals import stopped_by_signals
@@ -135,8 +136,9 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
 
 def select(settings: RunSettings, text: str) -> manifest.Selected:
     """The graph that `settings` choose of a manifest's text, checked. Raises ManifestError."""
+    here = settings.prepackaged is not Prepackaged.REMOTE
     if settings.alone:
-        built = manifest.load_predictor(text, lenient=True, reached=[], source=settings.manifest)
+        built = manifest.load_predictor(text, lenient=True, reached=[], prepackaged=here, source=settings.manifest)
         told = settings.deployment
         named = Deployment(told.sdep if told else "", (built,), told.namespace if told else "default")
         return manifest.Selected(named, built)
@@ -146,6 +148,7 @@ def select(settings: RunSettings, text: str) -> manifest.Selected:
         predictor=settings.predictor,
         document=settings.document,
         reached=[*settings.components, *settings.endpoints],
+        prepackaged=here,
         name=settings.manifest,
     )
 

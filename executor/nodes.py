@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import children, errors, state
+from executor import children, errors, prepackaged, state
 from executor._native import endpoint, exits, mean, program, transport
 from executor._native import message as messages
 from executor.component import host, load
@@ -151,6 +151,7 @@ class Nodes:
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
         """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        plan, settings = prepackaged.placed(plan, settings)
         return {
             node.name: load.component(settings.components[node.name], node.arguments)
             for node in plan.nodes
@@ -163,6 +164,7 @@ class Nodes:
         cannot be loaded.
         """
         self._made = self.load(plan, settings) if made is None else made
+        plan, settings = prepackaged.placed(plan, settings)
         self._channel_settings = settings.channels
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()

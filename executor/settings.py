@@ -113,6 +113,12 @@ def _authority(authority: str, text: str, scheme: Scheme, path: str, what: str) 
     return Address(scheme, match["six"] or match["host"], port, path)
 
 
+NO_PICKLE = "MILLRACE_NO_PICKLE"
+"""Environment variable: prepackaged servers refuse models that run code when they are loaded."""
+MODEL_CACHE = "MILLRACE_CACHE"
+"""Environment variable: the folder that fetched models are kept in."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServeLimits:
     """Bounds of a server towards its clients."""
@@ -203,6 +209,16 @@ class NodeChecks(StrEnum):
     """Whether they say that they are well."""
 
 
+class Prepackaged(StrEnum):
+    """Which nodes with a prepackaged server as `implementation` and a `modelUri` run in this process."""
+
+    REMOTE = "remote"
+    UNREACHED = "unreached"
+    """Those that nothing says the address of."""
+    IN_PROCESS = "in-process"
+    """All."""
+
+
 @dataclass(frozen=True, slots=True)
 class CorsSettings:
     """What the REST front lets web pages of other sites do."""
@@ -260,7 +276,7 @@ class RunSettings:
     manifest: str
     """Path of the manifest file; where the graph came without a file, what it is called in messages."""
     components: Mapping[str, str] = field(default_factory=dict)
-    """Node name → `path.py:Class` or `package.module:Class`."""
+    """Node name → `path.py:Class`, `package.module:Class` or the name of a prepackaged server."""
     endpoints: Mapping[str, Address] = field(default_factory=dict)
     """Node name → where the node already listens; goes before the manifest's own endpoint."""
     isolate: frozenset[str] = frozenset()
@@ -286,6 +302,7 @@ class RunSettings:
     """Processes that serve. Components are loaded once in each."""
     node_timeouts: NodeTimeouts = field(default_factory=NodeTimeouts)
     node_checks: NodeChecks = NodeChecks.NONE
+    prepackaged: Prepackaged = Prepackaged.UNREACHED
     by_front: bool = False
     """Nodes are spoken to as the client speaks, unless their types in the manifest differ; otherwise by their type."""
     alone: bool = False
@@ -318,6 +335,7 @@ class RunSettings:
             if told[name] is not None:
                 told[name] = kind(**told[name])
         told |= {"isolate": frozenset(told["isolate"]), "node_checks": NodeChecks(told["node_checks"])}
+        told["prepackaged"] = Prepackaged(told["prepackaged"])
         return cls(**told)
 
 
@@ -340,7 +358,7 @@ class NodeSettings:
     """What `millrace node` was asked to do."""
 
     component: str
-    """`path.py:Class` or `package.module:Class`."""
+    """`path.py:Class`, `package.module:Class` or the name of a prepackaged server."""
     type: str = "MODEL"
     """MODEL, ROUTER, COMBINER, TRANSFORMER or OUTPUT_TRANSFORMER."""
     name: str = ""

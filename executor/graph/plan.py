@@ -58,6 +58,7 @@ class PlanNode:
     parameters: tuple[Parameter, ...]
     endpoint: Endpoint
     image: str
+    model_uri: str
 
     @property
     def picks(self) -> bool:
@@ -199,6 +200,7 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         parameters=node.parameters,
         endpoint=node.endpoint,
         image=node.image,
+        model_uri=node.model_uri,
     )
 
 
