@@ -15,13 +15,14 @@ from typing import Self
 import uvloop
 
 from executor import manifest, workers
-from executor._native import exits, flow, seldon, seldon_json, transport
+from executor._native import exits, flow, seldon, seldon_json, tap, transport
 from executor.component import host, load
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
 from executor.inference import Bound, Bounds, Inference, Readiness
 from executor.listening import Listeners, told
 from executor.nodes import Nodes, Side
+from executor.payloads import Payloads
 from executor.protocol import seldon as protocol
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader, in_thread
@@ -98,7 +99,7 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
     process.bind()
     process.nodes.bind(plan, settings)
-    bounds = _bound(process.nodes, plan, settings, selected)
+    bounds = _bound(process.nodes, plan, settings, selected, process.payloads.tap_for(plan, selected, settings))
     process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, settings.cors)
     return plan
 
@@ -107,24 +108,29 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
     """The graph of another manifest, loaded beside the one that `process` serves. Raises `errors.Error`."""
     selected = select(settings, text)
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    logged = process.payloads.tap_for(plan, selected, settings)
     made = await in_thread(lambda: Nodes.load(plan, settings))
     nodes = process.new_nodes()
     try:
         nodes.bind(plan, settings, made)
         await nodes.start()
-        return Prepared(nodes, _bound(nodes, plan, settings, selected))
+        return Prepared(nodes, _bound(nodes, plan, settings, selected, logged))
     except BaseException:
         await nodes.stop()
         raise
 
 
-def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected) -> Bounds:
+def _bound(
+    nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected, logged: tap.Tap | None
+) -> Bounds:
     routing = ROUTING_ROUTED if settings.routing_meta and plan.reports_routing else ROUTING_NONE
     if settings.routing_meta and settings.routing_visited:
         routing = ROUTING_VISITED
 
     def bound(side: Side) -> Bound:
-        return Bound(nodes.program(plan, routing, side), plan, side.known, selected.predictor.graph, nodes.health)
+        return Bound(
+            nodes.program(plan, routing, side, logged), plan, side.known, selected.predictor.graph, nodes.health
+        )
 
     grpc = bound(nodes.grpc)
     return Bounds(grpc, grpc if nodes.rest is nodes.grpc else bound(nodes.rest))
@@ -176,6 +182,7 @@ class Process:
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.nodes = self.new_nodes()
+        self.payloads = Payloads(self.reactor, node_tls)
         self.readiness = Readiness()
         self._listeners: Listeners | None = None
         self._by_grpc: Inference | None = None
@@ -346,6 +353,7 @@ class Process:
                 task.cancel()
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await self.nodes.stop()
+            await self.payloads.stop()
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from executor import errors
-from executor._native import endpoint, exits, program, transport
+from executor._native import endpoint, exits, program, tap, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.graph import plan as plans
@@ -175,9 +175,11 @@ class Nodes:
         """Whom they ask for metadata."""
         return self.grpc.known
 
-    def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
-        """The plan in native form."""
-        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing)
+    def program(
+        self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
+    ) -> program.Program:
+        """The plan in native form; `logged` says which payloads are."""
+        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, tap=logged)
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""

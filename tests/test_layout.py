@@ -32,8 +32,8 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|patience|program|request|routing|server|tls"
-        r"|transport"
+        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|patience|program|request|routing|server|tap"
+        r"|tls|transport"
     ),
     "http2": r"framing|headers|http2|nghttp2|output|stream",
     "memory": r"buffer|message",

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from executor._native import endpoint
+from executor._native import endpoint, tap
 from executor.graph import plan
 
 class Program:
@@ -10,6 +10,7 @@ class Program:
         endpoints: Sequence[endpoint.Endpoint | None],
         routing: int = 0,
         adds_puid: bool = False,
+        tap: tap.Tap | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

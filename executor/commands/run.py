@@ -6,7 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import options, tls_options
+from executor import options, payload_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
@@ -59,6 +59,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         log_level=parsed.log_level,
         workers=parsed.workers,
         node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
+        payload_log=payload_options.read(parsed),
     )
 
 
@@ -76,5 +77,6 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
                         help="what one call of a node may take (default: as long as its request)")  # fmt: skip
+    payload_options.add(parser)
     options.add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from executor.errors import ManifestError, Problem
 from executor.graph.builtin import BUILTINS, Builtin
-from executor.graph.spec import Endpoint, Node, NodeType, Parameter, Predictor, Value
+from executor.graph.spec import Endpoint, Logger, Node, NodeType, Parameter, Predictor, Value
 from executor.types import Method
 
 DEPTH_MAX = 64
@@ -55,6 +55,7 @@ class PlanNode:
     parameters: tuple[Parameter, ...]
     endpoint: Endpoint
     image: str
+    logger: Logger | None
 
     @property
     def needs_endpoint(self) -> bool:
@@ -184,6 +185,7 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         parameters=node.parameters,
         endpoint=node.endpoint,
         image=node.image,
+        logger=node.logger,
     )
 
 

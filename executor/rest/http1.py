@@ -61,7 +61,7 @@ class _Connection(asyncio.Protocol):
         self._framed = False
         self._in_body = False
 
-    def start(self, parts: Iterable[bytes]) -> "asyncio.Future[Reply]":
+    def start(self, parts: Iterable[bytes | memoryview]) -> "asyncio.Future[Reply]":
         """Send a request; the future of its answer."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError("the peer closed the connection")
@@ -186,7 +186,7 @@ class Pool:
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def request(self, parts: Iterable[bytes]) -> Reply:
+    async def request(self, parts: Iterable[bytes | memoryview]) -> Reply:
         """Send a request, given as the bytes of its head and body. Raises OSError for a peer that cannot be reached,
         ProtocolError for one that does not answer in HTTP, and TooLargeError. Time is the caller's: cancelling this
         closes the connection, so that the peer can know.
