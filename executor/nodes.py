@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from executor import children, errors, prepackaged, state
-from executor._native import endpoint, exits, mean, program, transport
+from executor._native import endpoint, exits, mean, program, tap, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.graph import plan as plans
@@ -188,10 +188,12 @@ class Nodes:
         """Whom they ask for metadata."""
         return self.grpc.known
 
-    def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
-        """The plan in native form."""
+    def program(
+        self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
+    ) -> program.Program:
+        """The plan in native form; `logged` says which payloads are."""
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
-        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables)
+        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables, logged)
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""

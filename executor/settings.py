@@ -249,6 +249,8 @@ class PayloadLogSettings:
     """Entries that may wait."""
     write_timeout_ms: int = 2000
     """How long an entry may wait for room in the queue before it is dropped; 0 or less: it is dropped at once."""
+    bytes_max: int = 64 * MEBIBYTE
+    """Bytes of payloads that may wait, those being sent with them; more are dropped at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import channel_options, options, server_options, state_options, tls_options
+from executor import channel_options, options, payload_options, server_options, state_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
@@ -63,6 +63,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         log_level=parsed.log_level,
         workers=parsed.workers,
         node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
+        payload_log=payload_options.read(parsed),
     )
 
 
@@ -80,6 +81,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
                         help="what one call of a node may take (default: as long as its request)")  # fmt: skip
+    payload_options.add(parser)
     options.add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
     channel_options.add(parser)
