@@ -457,7 +457,8 @@ cdef void aggregate(step_t *step) noexcept nogil:
         failure_clear(&failure)
         whole = codec_of(encoding).make_list(items, count, &failure)
         if whole == NULL:
-            fail_with(step, &failure)
+            failure.status = failure.status if failure.status == STATUS_RESOURCE_EXHAUSTED else STATUS_INTERNAL
+            fail_with(step, &failure)     # what children answered is no fault of the caller
         else:
             start_call(step, STAGE_AGGREGATE, METHOD_AGGREGATE, whole)
     for slot in range(count):

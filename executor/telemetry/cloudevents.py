@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from executor._native import message as messages
 from executor.settings import Deployment
-from executor.types import Encoding
+from executor.types import Encoding, Form
 
 Headers = list[tuple[str, str]]
 
@@ -66,8 +66,13 @@ class Event:
             ("Ce-Type", self.kind.value),
             ("Ce-Requestid", _value(self.puid)),
             *self.origin.about,
-            ("Content-Type", CONTENT_TYPES[Encoding(self.message.encoding)]),
+            ("Content-Type", self._content_type()),
         ]
+
+    def _content_type(self) -> str:
+        if self.message.form == Form.FOREIGN:
+            return "application/octet-stream"  # a body that went through as it came: its type is not known here
+        return CONTENT_TYPES[Encoding(self.message.encoding)]
 
     def data(self) -> list[memoryview]:
         """The payload's bytes, where they lie."""
