@@ -7,7 +7,9 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 
 from executor._native.exchange cimport channel_t, link_t
-from executor._native.http2 cimport session_goaway, session_new, session_ops_t, session_ping, session_room, session_t
+from executor._native.http2 cimport (
+    session_free, session_goaway, session_new, session_ops_t, session_ping, session_room, session_t,
+)
 from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
     Reactor, conn_close, conn_t, conn_touch, connection_open, reactor_add_work, timer_arm, timer_disarm, timer_t,
@@ -79,7 +81,12 @@ cdef link_t *link_open(
         free(link)
         raise MemoryError()
     link.channel = channel
-    link.conn = &connection_open(reactor, fd, session, link, on_lost, face).raw
+    try:
+        link.conn = &connection_open(reactor, fd, session, link, on_lost, face).raw
+    except BaseException:
+        session_free(session)
+        free(link)
+        raise
     if veil is not None:
         veil_put(veil, link.conn)
     channel.last_number += 1

@@ -24,7 +24,8 @@ from executor._native.flow cimport (
 )
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
-    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_goaway, session_new, session_ops_t, session_t,
+    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_free, session_goaway, session_new,
+    session_ops_t, session_t,
     stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
@@ -532,7 +533,7 @@ cdef class Server:
             program_unref(self.server.program)
 
     def accept(self, int fd, context=None):
-        """Takes over an accepted, non-blocking socket's file descriptor; TLS with a `context`."""
+        """Takes over an accepted, non-blocking socket's file descriptor, unless it raises; TLS with a `context`."""
         cdef Veil veil = veil_new(context, None) if context is not None else None
         cdef peer_t *peer = peer_new(&self.server)
         cdef session_t *session
@@ -543,7 +544,12 @@ cdef class Server:
             peer_free(peer)
             raise MemoryError()
         self.reactor.enter()
-        peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        try:
+            peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        except BaseException:
+            session_free(session)
+            peer_free(peer)
+            raise
         if veil is not None:
             veil_put(veil, peer.conn)
         peer_opened(peer)
