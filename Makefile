@@ -40,7 +40,7 @@ sanitize: $(SANITIZE)/native $(DONE)/dev ## Run the tests of compiled code with 
 	@echo "==> sanitize: running the tests of compiled code (two to four minutes)"
 	@rm -f $(SANITIZE)/report.*
 	@$(call watched,:log_path=$(CURDIR)/$(SANITIZE)/report) $(SANITIZE)/venv/bin/python -P -m pytest \
-		--capture=sys -p no:cacheprovider $(or $(ARGS),$(COMPILED)); result=$$?; \
+		--capture=sys -o cache_dir=$(SANITIZE)/cache $(if $(filter tests%,$(ARGS)),,$(COMPILED)) $(ARGS); result=$$?; \
 		for report in $(SANITIZE)/report.*; do [ ! -e "$$report" ] || { cat "$$report"; result=1; }; done; exit $$result
 	@echo "==> sanitize: no memory error, no undefined behaviour"
 
