@@ -70,6 +70,7 @@ cdef void on_finish(request_t *request) noexcept nogil:
     cdef char[160] text
     rpc.request = NULL
     rpc.answered = True
+    rpc.began = rpc.peer.server.reactor.now      # to be read
     if error == NULL and request.answer.size > limit:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
@@ -137,6 +138,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
         refuse(rpc, STATUS_UNIMPLEMENTED, line)
     elif read_deadline(rpc):
         if not rpc.entry.native:
+            stream.max_message = min(stream.max_message, <size_t>STREAM_BYTES)
             open_stream(rpc)
 
 
@@ -151,10 +153,11 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     if compressed:
         failure_clear(&failure)
         encoding = headers_get(&stream.headers, b"grpc-encoding", 13, &size)
-        body = inflate(body, encoding, size, session.limits.max_message, &failure)
+        body = inflate(body, encoding, size, stream.max_message, &failure)
         if body == NULL:
             refuse(rpc, failure.status, failure.text)
             return
+    rpc.began = rpc.peer.server.reactor.now      # the next one's, or the end's
     if rpc.face != NULL:
         feed_stream(rpc, body)
         return
@@ -163,7 +166,6 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
-    rpc.began = rpc.peer.server.reactor.now
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -493,6 +495,7 @@ cdef class Server:
         self.server.reactor = &self.reactor.raw
         self.server.engine = &engine.raw
         self.server.face = <void *>self
+        self.server.dismiss = cancel_stream
         self.server.encoding = encoding
         self.server.default_timeout = default_timeout_s
         self.server.limits.budget = self.reactor.raw.budget

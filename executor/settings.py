@@ -133,7 +133,7 @@ class ServeLimits:
     """From the first byte of a request, or the start of a connection, until the headers are complete."""
     body_timeout_s: float = 60.0
     """From the end of the headers until the body is complete (gRPC: only while requests wait for memory); also how long
-    an answer may stay unread."""
+    an answer may stay unread, and how far a gRPC client that reads may lag behind `receive_rate`."""
     idle_timeout_s: float = 65.0
     """How long a REST connection may stay without a request; 65 s is what Seldon's executor allows."""
     memory_budget_bytes: int | None = None
@@ -143,7 +143,7 @@ class ServeLimits:
     receive_grace_s: float = 10.0
     """How long a gRPC request may take before a rate is asked of it."""
     receive_rate: float = 1024.0
-    """Bytes a second that a gRPC request must then have brought; 0 asks for none."""
+    """Bytes a second that a gRPC request must then have brought, and that its client must read; 0 asks for none."""
     drain_timeout_s: float = 15.0
     """On Ctrl-C: how long requests under way may take to finish before they are cancelled."""
 
