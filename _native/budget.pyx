@@ -8,6 +8,7 @@ Requests wait above the soft limit. Answers of nodes never wait, since requests 
 may go on to the hard one.
 """
 
+cimport cython
 from libc.stdlib cimport calloc, free
 
 cdef enum:
@@ -120,6 +121,8 @@ cdef class Budget:
         return self.raw.held_max
 
 
+# The collector would clear `budget` before the bytes are given back; a budget refers to nothing.
+@cython.no_gc
 cdef class Hold:
     """Bytes that Python holds, out of a budget: given back at the end of the `with` block."""
 
