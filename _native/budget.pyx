@@ -12,6 +12,7 @@ limit, which is not held against a large one: once one of those waits, small one
 common room empties and the large one gets it, while small ones go on in theirs.
 """
 
+cimport cython
 from libc.stdlib cimport calloc, free
 
 cdef enum:
@@ -128,6 +129,8 @@ cdef class Budget:
         return self.raw.held_max
 
 
+# The collector would clear `budget` before the bytes are given back; a budget refers to nothing.
+@cython.no_gc
 cdef class Hold:
     """Bytes that Python holds, out of a budget: given back at the end of the `with` block."""
 

@@ -288,7 +288,7 @@ class Nodes:
             return Reached(channel.endpoint, GrpcNode(channel, node.name))
         contexts = self._contexts(address)
         secure = None if contexts is None else lambda: contexts.current.rest
-        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
+        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure, memory=self._reactor.budget)
         self._rest.append(rest)
         made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
         made.timeout_s = settings.node_timeouts.rest_s

@@ -61,7 +61,7 @@ class Sinks:
             status = await self._exchange(url, headers, data)
         except http1.TooLargeError:
             raise SendError(f"{url}: its answer is larger than {REPLY_BYTES_MAX} bytes") from None
-        except http1.ProtocolError as cause:
+        except (http1.ProtocolError, http1.NoMemoryError) as cause:
             raise SendError(f"{url}: {cause}") from cause
         except ssl.SSLError as cause:
             raise SendError(f"{url}: TLS failed: {veils.words_of(cause)}") from cause
