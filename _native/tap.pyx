@@ -95,7 +95,7 @@ cdef void hand_over(work_t *work) noexcept:
     face.raw.lost = 0
     try:
         while tapped != NULL:
-            puid = tapped.puid[:tapped.puid_size].decode("utf-8", "replace")
+            puid = tapped.puid[:tapped.puid_size].decode("latin-1")
             batch.append((tapped.node, tapped.kind, puid, message_wrap(tapped.message)))
             free(tapped)
             tapped = take_first(&face.raw)
