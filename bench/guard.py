@@ -25,6 +25,9 @@ DRIVEN = ("executor", "_native", "proto", "pyproject.toml")
 """What of it may change what a request costs."""
 COUNT = 256
 DRIVE_S = 900
+AGAIN = 2
+"""How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs from
+process to process, and can only add."""
 
 
 def run(against: str, limit: float) -> int:
@@ -45,6 +48,9 @@ def run(against: str, limit: float) -> int:
             print(f"guard: {against} cannot be measured, so nothing is compared: {error}", file=sys.stderr)
             old = {}
         new = measure(installed(trees["new"]), folder)
+        for _ in range(AGAIN if old and risen(old, new, limit) else 0):
+            old = least(old, measure(installed(trees["old"]), folder))
+            new = least(new, measure(installed(trees["new"]), folder))
     print(render(old, new, against))
     worse = risen(old, new, limit)
     print(verdict(worse, limit))
@@ -68,6 +74,11 @@ def verdict(worse: Sequence[str], limit: float) -> str:
 def risen(old: Mapping[str, float], new: Mapping[str, float], limit: float) -> list[str]:
     """The scenarios that rose by more than `limit` percent."""
     return [name for name in new if name in old and new[name] > old[name] * (1 + limit / 100)]
+
+
+def least(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Of each scenario the lower count."""
+    return {name: min(count, other.get(name, count)) for name, count in one.items()}
 
 
 def render(old: Mapping[str, float], new: Mapping[str, float], against: str) -> str:

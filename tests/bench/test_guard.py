@@ -33,6 +33,11 @@ def test_only_a_rise_beyond_the_limit_fails() -> None:
     assert guard.risen({}, {"new": 1.0}, 5) == []
 
 
+def test_of_several_counts_the_least_holds() -> None:
+    assert guard.least({"echo": 100.0, "node": 7.0}, {"echo": 90.0, "node": 8.0}) == {"echo": 90.0, "node": 7.0}
+    assert guard.least({"echo": 100.0}, {}) == {"echo": 100.0}
+
+
 def test_the_table_names_what_is_new() -> None:
     text = guard.render({"echo": 100.0}, {"echo": 103.0, "node": 7.0}, "HEAD^")
     assert "+3.00%" in text
