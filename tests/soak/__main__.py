@@ -5,6 +5,7 @@ Must not know what is asked, nor how a process is judged.
 
 import argparse
 import random
+import signal
 import sys
 import time
 import warnings
@@ -101,6 +102,7 @@ def main() -> int:
     """Soaks and judges. The exit status: 1 when something was wrong."""
     arguments = parsed()
     warnings.simplefilter("error")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it starts with `&`
     seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"soak: {arguments.minutes:g} minutes, seed {seed}, {arguments.workers} workers", flush=True)
     try:
