@@ -30,7 +30,7 @@ demo: $(DONE)/native ## See real graphs answer real requests over gRPC and REST
 
 test: $(DONE)/native $(DONE)/dev ## Run the tests; ARGS="tests/graph -k router" chooses
 	@echo "==> test: running pytest (a few minutes)"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist loadfile)
 
 check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cython sources and what is generated
 	@$(MAKE) --no-print-directory -k lint format types imports cython generated

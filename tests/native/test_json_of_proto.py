@@ -35,7 +35,7 @@ def refusal(data: bytes) -> tuple[str, int | None]:
     return caught.value.message.split(" (at byte")[0], caught.value.offset
 
 
-META = pb.Meta(puid="p", routing={"a": 1, "b": -1}, requestPath={"n": "image:1"}).SerializeToString()
+META = pb.Meta(puid="p", routing={"a": 1, "b": -1}, requestPath={"n": "image:1"}).SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize(
