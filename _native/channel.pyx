@@ -55,10 +55,12 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
         conclude(exchange, error_here(channel, STATUS_UNAVAILABLE, b"the channel is closed"))
         return
     if channel.waiting >= channel.waiting_max:
+        exchange.turned_away = True
         snprintf(text, sizeof(text), b"%ld calls wait for their turn already, which is the limit", channel.waiting)
         conclude(exchange, error_here(channel, STATUS_RESOURCE_EXHAUSTED, text))
         return
     exchange.waiting = True
+    exchange.since = channel.reactor.now
     exchange.next = NULL
     exchange.previous = channel.last
     if channel.last == NULL:
@@ -81,6 +83,7 @@ cdef void leave_queue(exchange_t *exchange) noexcept nogil:
     else:
         exchange.next.previous = exchange.previous
     exchange.waiting = False
+    exchange.waited += channel.reactor.now - exchange.since
     channel.waiting -= 1
 
 
@@ -336,11 +339,18 @@ cdef void endpoint_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
 
 
 cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
-    exchange_cancel(<exchange_t *>call.token)
+    cdef exchange_t *exchange = <exchange_t *>call.token
+    call.waited = exchange.waited
+    if exchange.waiting:
+        call.waited += exchange.channel.reactor.now - exchange.since
+    exchange_cancel(exchange)
 
 
 cdef void call_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
     cdef call_t *call = <call_t *>exchange.owner
+    call.waited = exchange.waited
+    call.retries = exchange.refused + exchange.unsent
+    call.turned_away = exchange.turned_away
     call.complete(call, answer, error)
 
 

@@ -36,6 +36,9 @@ ctypedef struct exchange_t:
     exchange_t *previous         # among those that wait
     exchange_t *next
     bint waiting
+    double since                 # when it began to wait
+    double waited                # seconds that it did, altogether
+    bint turned_away             # too many wait already
     int refused                  # times that the peer said it did nothing with it
     int unsent                   # times that its connection was lost before a byte of it had left
     stream_t *stream             # once sent

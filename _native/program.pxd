@@ -3,6 +3,7 @@
 
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport endpoint_t
+from executor._native.meters cimport node_meter_t
 from executor._native.weights cimport weights_t
 
 cdef enum:
@@ -22,6 +23,7 @@ ctypedef struct node_t:
     bint output
     bint takes_feedback
     endpoint_t *endpoint         # NULL when the node makes no call
+    node_meter_t *meter          # NULL: nothing is counted
 
 ctypedef struct program_t:
     long refs
@@ -40,5 +42,5 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
-    cdef list keep               # names as bytes, endpoints, weight tables
+    cdef list keep               # names as bytes, endpoints, weight tables, meters
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1

@@ -19,18 +19,17 @@ from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.chance cimport chance_uuid
 from executor._native.codec cimport codec_of
 from executor._native.endpoint cimport error_free, error_of_failure, error_t, metadata_new, metadata_t
-from executor._native.flow cimport (
-    Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t,
-)
+from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
     H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_goaway, session_new, session_ops_t, session_t,
     stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
+from executor._native.meters cimport REJECTED_MESSAGE, Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened, peer_settled,
-    peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened,
+    peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.program cimport Program, program_ref, program_unref
 from executor._native.tls cimport Veil, veil_new, veil_put
@@ -38,8 +37,8 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
-    STATUS_UNIMPLEMENTED, failure_clear, failure_t,
+    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
 from executor import errors
@@ -77,8 +76,10 @@ cdef void on_finish(request_t *request) noexcept nogil:
     elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
         refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
     elif error == NULL:
+        count_rpc(rpc, STATUS_OK)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
     else:
+        count_rpc(rpc, error.status)
         send_status(
             rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size
         )
@@ -117,7 +118,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     rpc.peer = peer
     rpc.stream = stream
     stream.user = rpc
-    rpc.began = server.reactor.now
+    rpc.began = rpc.came = server.reactor.now
     server.rpcs += 1
     rpc.timer.fire = on_deadline
     rpc.timer.owner = rpc
@@ -162,7 +163,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
-    rpc.began = rpc.peer.server.reactor.now
+    rpc.began = rpc.came = rpc.peer.server.reactor.now
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -285,6 +286,8 @@ cdef void on_refused(session_t *session, stream_t *stream, int status, const cha
         send_status(stream, status, <const unsigned char *>text, strlen(text), NULL, NULL, 0)
         conn_touch((<peer_t *>session.user).conn)
     elif not rpc.answered:
+        if status == STATUS_RESOURCE_EXHAUSTED and rpc.peer.server.engine.meter != NULL:
+            rpc.peer.server.engine.meter.rejected[REJECTED_MESSAGE][0] += 1
         refuse(rpc, status, text)
 
 
@@ -296,6 +299,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
     if rpc.request != NULL:
+        count_rpc(rpc, STATUS_CANCELLED)
         flow_cancel(rpc.request)
     if rpc.face != NULL:
         close_stream(rpc)
@@ -519,6 +523,16 @@ cdef class Server:
         entry.path.size = len(raw)
         self.server.entry_count += 1
         return entry
+
+    def count(self, meters):
+        """Counts requests by the `Meter` of their RPC's path from now on; those without one are not counted."""
+        cdef entry_t *entry
+        cdef int index
+        self.meters = dict(meters)
+        for index in range(self.server.entry_count):
+            entry = &self.server.entries[index]
+            meter = self.meters.get(PyBytes_FromStringAndSize(entry.path.data, entry.path.size).decode())
+            entry.meter = &(<Meter?>meter).raw if meter is not None else NULL
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""
