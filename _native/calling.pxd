@@ -5,6 +5,7 @@ from executor._native.endpoint cimport error_t, metadata_t
 from executor._native.message cimport message_t
 from executor._native.program cimport program_t
 from executor._native.request cimport engine_t, front_ops_t, request_t, step_t
+from executor._native.tap cimport tap_add
 from executor._native.types cimport failure_t
 
 # What becomes of a call's end; takes over `answer` and `error`, of which one is NULL.
@@ -29,6 +30,13 @@ cdef step_t *step_begin(request_t *request, int index, message_t *message) noexc
 cdef void drop_message(step_t *step) noexcept nogil
 # The root has answered: the request is over.
 cdef void finish(step_t *root) noexcept nogil
+
+# A payload that is logged where its node asks for it. Every call of a node passes here: one flag when nothing is.
+cdef inline void tapped(step_t *step, int kind, const message_t *message) noexcept nogil:
+    cdef request_t *request = step.request
+    if request.program.nodes[step.index].taps & kind and request.tap != NULL:
+        tap_add(request.tap, step.index, kind, message, request.puid, request.puid_size)
+
 
 cdef inline message_t *take_message(step_t *step) noexcept nogil:
     cdef message_t *message = step.message

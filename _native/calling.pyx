@@ -24,10 +24,11 @@ from executor._native.patience cimport patience_begin, patience_end
 from executor._native.program cimport program_ref, program_t, program_unref
 from executor._native.routing cimport with_routing
 from executor._native.stats cimport histogram_add
+from executor._native.tap cimport TAP_REQUEST, tap_skips
 from executor._native.transport cimport timer_disarm, timer_t
 from executor._native.types cimport (
-    ENCODING_ANY, ROUTE_ALL, STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, WALK_PREDICT,
-    failure_clear, failure_t,
+    ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, ROUTE_ALL, STATUS_CANCELLED,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, WALK_PREDICT, failure_clear, failure_t,
 )
 
 
@@ -53,6 +54,7 @@ cdef request_t *request_new(
     request.encoding = message.encoding
     request.message = message
     request.metadata = metadata
+    request.tap = NULL if program.tap == NULL or tap_skips(metadata) else program.tap
     request.puid_size = min(puid_size, sizeof(request.puid))
     memcpy(request.puid, puid, request.puid_size)
     request.deadline = deadline
@@ -114,6 +116,7 @@ cdef void leave(request_t *request) noexcept nogil:
     timer_disarm(request.engine.reactor, &request.timer)
     for index in range(request.program.count):
         drop_message(&request.steps[index])
+        message_unref(request.steps[index].logged)
     message_unref(request.message)
     message_unref(request.answer)
     metadata_unref(request.metadata)
@@ -168,6 +171,10 @@ cdef void start_call(step_t *step, after_t after, int method, message_t *message
     message = in_encoding(step, message, endpoint.encoding)
     if message == NULL:
         return
+    if method == METHOD_AGGREGATE:
+        tapped(step, TAP_REQUEST, step.logged)     # not the children's answers
+    elif method != METHOD_ROUTE and method != METHOD_SEND_FEEDBACK:
+        tapped(step, TAP_REQUEST, message)
     step.after = after
     call.method = method
     call.message = message

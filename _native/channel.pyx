@@ -21,7 +21,8 @@ from executor._native.endpoint cimport (
     error_to_exception, metadata_of, metadata_t, metadata_unref,
 )
 from executor._native.exchange cimport (
-    channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, link_t,
+    channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, leave_queue,
+    link_t,
 )
 from executor._native.grpcwire cimport (
     TIMEOUT_TEXT, error_of_http, error_of_trailers, inflate, is_reserved, put, timeout_print,
@@ -32,8 +33,8 @@ from executor._native.http2 cimport (
     stream_reset, stream_t,
 )
 from executor._native.links cimport (
-    channel_changed, link_entered, link_find, link_heard, link_is_leaving, link_left, link_may_reset, link_open,
-    link_pick, link_retire, link_settled,
+    channel_changed, link_entered, link_find, link_heard, link_is_leaving, link_left, link_open, link_pick,
+    link_reset, link_retire, link_settled, link_spare,
 )
 from executor._native.message cimport Message, message_t, message_unref, message_wrap
 from executor._native.transport cimport Reactor, conn_close, conn_touch, reactor_add_work, reactor_drop_work, work_t
@@ -72,21 +73,6 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
     ask_for_connection(channel)
 
 
-cdef void leave_queue(exchange_t *exchange) noexcept nogil:
-    cdef channel_t *channel = exchange.channel
-    if exchange.previous == NULL:
-        channel.first = exchange.next
-    else:
-        exchange.previous.next = exchange.next
-    if exchange.next == NULL:
-        channel.last = exchange.previous
-    else:
-        exchange.next.previous = exchange.previous
-    exchange.waiting = False
-    exchange.waited += channel.reactor.now - exchange.since
-    channel.waiting -= 1
-
-
 # Nothing is gained by another one where the bound on calls is what they wait for.
 cdef inline void ask_for_connection(channel_t *channel) noexcept nogil:
     if not channel.full and channel.active < channel.active_max:
@@ -107,9 +93,7 @@ cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nog
     put(&fields[6], b"user-agent", 10, channel.user_agent.data, channel.user_agent.size)
     put(&fields[7], b"grpc-accept-encoding", 20, b"gzip,identity", 13)
     if exchange.deadline > 0:
-        put(
-            &fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout)
-        )
+        put(&fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout))
         count += 1
     if exchange.metadata != NULL:
         for index in range(min(exchange.metadata.count, FIELDS_MAX - count)):
@@ -181,9 +165,11 @@ cdef void exchange_cancel(exchange_t *exchange) noexcept nogil:
         exchange_free(exchange)
         return
     exchange.done = dropped
-    if link_may_reset(exchange.link):
-        stream_reset(exchange.stream, H2_CANCEL)
-        conn_touch(exchange.link.conn)
+    message_unref(exchange.message)      # what of it has not left yet goes with the stream
+    exchange.message = NULL
+    buffer_unref(exchange.body)
+    exchange.body = NULL
+    link_reset(exchange)
 
 
 # --- what the sessions report -------------------------------------------------------------------
@@ -204,7 +190,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     cdef const char *encoding
     cdef size_t size = 0
     link_heard(<link_t *>session.user)
-    if exchange == NULL or exchange.error != NULL:
+    if exchange == NULL or exchange.error != NULL or exchange.done == dropped:
         buffer_unref(body)
         return
     if exchange.body != NULL:
@@ -260,6 +246,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     if exchange == NULL:
         return
     channel = exchange.channel
+    link_spare(exchange)
     link_left(exchange.link)
     exchange.stream = NULL
     error = exchange.error
@@ -338,19 +325,24 @@ cdef void endpoint_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
     exchange_start(exchange)
 
 
-cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
-    cdef exchange_t *exchange = <exchange_t *>call.token
+# What those who count are told of it. The last time that it was not done, it was not sent again.
+cdef inline void told(const exchange_t *exchange, call_t *call) noexcept nogil:
     call.waited = exchange.waited
     if exchange.waiting:
         call.waited += exchange.channel.reactor.now - exchange.since
+    call.retries = min(exchange.refused, 1) + min(exchange.unsent, UNSENT_MAX)
+    call.turned_away = exchange.turned_away
+
+
+cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
+    cdef exchange_t *exchange = <exchange_t *>call.token
+    told(exchange, call)
     exchange_cancel(exchange)
 
 
 cdef void call_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
     cdef call_t *call = <call_t *>exchange.owner
-    call.waited = exchange.waited
-    call.retries = exchange.refused + exchange.unsent
-    call.turned_away = exchange.turned_away
+    told(exchange, call)
     call.complete(call, answer, error)
 
 

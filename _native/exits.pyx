@@ -107,6 +107,7 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
     elif job.task != NULL:
         cancel_task(job)
     elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
+        call.waited = meter_now() - job.waited
         job_over(job)            # no thread had taken it: its slot is free again at once
 
 
@@ -123,6 +124,7 @@ cdef void cancel_callback(job_t *job) noexcept with gil:
             (<object>job.task).cancel()
     finally:
         job_over(job)
+        pending.component = None
 
 
 # The job has come to its end, on the loop's thread.
@@ -249,9 +251,11 @@ cdef void run_callback(work_t *work) noexcept:
     except BaseException as exception:
         pending.fail(exception)
         return
-    if pending.job != NULL:      # else it has answered already
+    if pending.job != NULL:      # else it has answered already, or its caller left
         Py_INCREF(begun)
         job.task = <void *>begun
+    elif pending.component is None and begun is not None:
+        begun.cancel()           # which could not be said while the handler ran
 
 
 cdef void run_delivery(work_t *work) noexcept:
@@ -263,7 +267,7 @@ cdef class Pending:
     """A call that waits for its answer: `answer` or `fail` ends it, once; what comes later or twice is dropped."""
 
     cdef job_t *job              # NULL once it is over
-    cdef Component component
+    cdef Component component     # None once its caller left
 
     def answer(self, Message message not None):
         """The node's answer."""
@@ -305,9 +309,7 @@ cdef void run_pooled(work_t *work) noexcept:
     cdef Context context = component.context_of(job.call)
     cdef pool_t *pool = <pool_t *>job.exit.pool
     if pool.stopped:
-        job.error = error_at(
-            STATUS_UNAVAILABLE, job.call.node, job.call.node_size, b"the threads for blocking components have ended"
-        )
+        job.error = error_at(STATUS_UNAVAILABLE, job.call.node, job.call.node_size, b"the threads have ended")
         with nogil:
             deliver(job)
         return
@@ -336,9 +338,8 @@ cdef job_t *pool_take(pool_t *pool) noexcept nogil:
         pool.first = job.next
         if pool.first == NULL:
             pool.last = NULL
-    pthread_mutex_unlock(&pool.lock)
-    if job != NULL:
         job.waited = meter_now() - job.waited
+    pthread_mutex_unlock(&pool.lock)
     return job
 
 
@@ -482,8 +483,7 @@ cdef class Pool:
         with nogil:
             pthread_mutex_lock(&pool.lock)
             job = pool.first
-            pool.first = NULL
-            pool.last = NULL
+            pool.first = pool.last = NULL
             pthread_mutex_unlock(&pool.lock)
             while job != NULL:
                 following = job.next

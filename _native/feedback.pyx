@@ -5,60 +5,26 @@ Must not know how a node is called (`calling` does), a protocol (codecs do), nor
 Children on the path that the request took come first, all at once; then the node itself. An error stops nobody.
 """
 
-from libc.stdio cimport snprintf
-from libc.stdlib cimport malloc
-
-from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin
-from executor._native.codec cimport codec_of, codec_t, taken_puid_t
-from executor._native.endpoint cimport error_at, error_free, error_new, error_of_failure, error_t
+from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin, tapped
+from executor._native.codec cimport codec_of, codec_t
+from executor._native.endpoint cimport error_free, error_t
 from executor._native.message cimport message_add_copy, message_new, message_ref, message_t, message_unref
-from executor._native.program cimport node_t, program_t
+from executor._native.program cimport node_t
 from executor._native.request cimport request_t, step_t
+from executor._native.routing cimport read_taken_path
+from executor._native.tap cimport TAP_FEEDBACK
 from executor._native.types cimport (
-    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
-    failure_clear, failure_t,
+    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_RESOURCE_EXHAUSTED,
 )
-from executor._native.weights cimport weights_find
 
 
 cdef void feedback_start(request_t *request, message_t *message) noexcept nogil:
-    if read_taken_path(request, message):
+    cdef error_t *error = read_taken_path(request, message)
+    if error == NULL:
         feedback_enter(request, 0, message)
     else:
         message_unref(message)
-
-
-# Which way did the request go that this feedback is about? False after it failed the request.
-cdef bint read_taken_path(request_t *request, message_t *feedback) noexcept nogil:
-    cdef program_t *program = request.program
-    cdef taken_puid_t puid
-    cdef failure_t failure
-    cdef char[160] text
-    cdef int index, route
-    failure_clear(&failure)
-    request.routes = <int *>malloc(program.count * sizeof(int))
-    if request.routes == NULL:
-        fail(request, error_new(STATUS_RESOURCE_EXHAUSTED, b"out of memory", 13))
-        return False
-    if codec_of(request.encoding).feedback_routes(
-        feedback, program.names, program.count, request.routes, &puid, &failure
-    ) < 0:
-        fail(request, error_of_failure(&failure, NULL, 0))
-        return False
-    for index in range(program.count):
-        route = request.routes[index]
-        if program.nodes[index].table != NULL:
-            route = weights_find(program.nodes[index].table, route, puid.text, puid.size)
-            request.routes[index] = route
-        if program.nodes[index].child_count > 0 and (route < ROUTE_NONE or route >= program.nodes[index].child_count):
-            snprintf(
-                text, sizeof(text),
-                b"response.meta.routing is %d; allowed are -2 (no child), -1 (all children) and 0 to %d",
-                route, program.nodes[index].child_count - 1,
-            )
-            fail(request, error_at(STATUS_INVALID_ARGUMENT, program.names[index].data, program.names[index].size, text))
-            return False
-    return True
+        fail(request, error)
 
 
 # Children on the taken path first, all at once; an error among them stops nobody, or rewards would be lost.
@@ -81,6 +47,7 @@ cdef void feedback_enter(request_t *request, int index, message_t *message) noex
 
 
 cdef void feedback_own(step_t *step) noexcept nogil:
+    tapped(step, TAP_FEEDBACK, step.message)
     if step.request.program.nodes[step.index].takes_feedback:
         start_call(step, feedback_called, METHOD_SEND_FEEDBACK, message_ref(step.message))
     else:

@@ -17,7 +17,7 @@ from libc.stdlib cimport free, malloc
 
 from executor._native.calling cimport (
     cancel_calls, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new, start_call,
-    step_begin, take_message,
+    step_begin, take_message, tapped,
 )
 from executor._native.chance cimport chance_next, chance_seed
 from executor._native.codec cimport codec_of
@@ -26,6 +26,7 @@ from executor._native.feedback cimport feedback_start
 from executor._native.message cimport message_flat, message_ref, message_t, message_unref
 from executor._native.meters cimport EngineMeter
 from executor._native.program cimport node_t, program_t
+from executor._native.tap cimport TAP_REQUEST, TAP_RESPONSE
 from executor._native.transport cimport Reactor, timer_arm
 from executor._native.types cimport (
     ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_TRANSFORM_OUTPUT, ROUTE_ALL, ROUTE_NONE, STATUS_INTERNAL,
@@ -91,7 +92,11 @@ cdef void choose(step_t *step) noexcept nogil:
     cdef int slot = 0
     if node.child_count == 0:
         after_children(step)
-    elif node.asks_route:
+        return
+    tapped(step, TAP_REQUEST, step.message)
+    if node.taps & TAP_REQUEST and node.aggregates and step.request.tap != NULL:
+        step.logged = message_ref(step.message)
+    if node.asks_route:
         message = message_for(step, node.endpoint.encoding)
         if message != NULL:
             start_call(step, routed, METHOD_ROUTE, message)
@@ -185,27 +190,28 @@ cdef message_t *message_for(step_t *step, int encoding) noexcept nogil:
 # --- what goes on when a call has ended: each takes over `answer` and `error` -------------------
 
 # Whether there is an answer, which is the step's message from now on.
-cdef inline bint answered(step_t *step, message_t *answer, error_t *error) noexcept nogil:
+cdef inline bint has_answer(step_t *step, message_t *answer, error_t *error) noexcept nogil:
     if error != NULL:
         fail(step.request, error)
         return False
     message_unref(step.message)
     step.message = answer
+    tapped(step, TAP_RESPONSE, answer)
     return True
 
 
 cdef void after_input(step_t *step, message_t *answer, error_t *error) noexcept nogil:
-    if answered(step, answer, error):
+    if has_answer(step, answer, error):
         choose(step)
 
 
 cdef void after_aggregate(step_t *step, message_t *answer, error_t *error) noexcept nogil:
-    if answered(step, answer, error):
-        after_children(step)
+    if has_answer(step, answer, error):
+        answered(step)
 
 
 cdef void after_output(step_t *step, message_t *answer, error_t *error) noexcept nogil:
-    if answered(step, answer, error):
+    if has_answer(step, answer, error):
         done(step)
 
 
@@ -231,7 +237,7 @@ cdef void child_done(step_t *step) noexcept nogil:
         return
     message_unref(step.message)
     step.message = take_message(&request.steps[node.children[max(step.route, 0)]])
-    after_children(step)
+    answered(step)
 
 
 cdef void aggregate(step_t *step) noexcept nogil:
@@ -261,13 +267,20 @@ cdef void aggregate(step_t *step) noexcept nogil:
         failure_clear(&failure)
         whole = codec_of(encoding).make_list(items, count, &failure)
         if whole == NULL:
-            fail_with(step, &failure)
+            failure.status = failure.status if failure.status == STATUS_RESOURCE_EXHAUSTED else STATUS_INTERNAL
+            fail_with(step, &failure)     # what children answered is no fault of the caller
         else:
             start_call(step, after_aggregate, METHOD_AGGREGATE, whole)
     for slot in range(count):
         message_unref(items[slot])
     if items != few:
         free(items)
+
+
+# The step's message is what its children came to.
+cdef void answered(step_t *step) noexcept nogil:
+    tapped(step, TAP_RESPONSE, step.message)
+    after_children(step)
 
 
 cdef void after_children(step_t *step) noexcept nogil:

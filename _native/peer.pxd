@@ -28,8 +28,8 @@ ctypedef struct peer_t
 ctypedef struct patience_t:
     double header_s              # a header block, from its first byte
     double grace_s               # a message, before `rate` is asked of it
-    double rate                  # bytes a second; 0: none is asked
-    double body_s                # a message while others wait for memory; and answers that nobody reads any of
+    double rate                  # bytes a second, of requests and of readers; 0: none is asked
+    double body_s                # a request or an answer while others wait for memory; how far a reader may lag
     size_t unread_max            # bytes of answers that wait to be read, over one connection
 
 # One client connection.
@@ -40,7 +40,7 @@ ctypedef struct peer_t:
     timer_t sweep                # while it has streams, or answers on their way
     double sweep_at
     double block_at              # when the last header block began
-    double read_at               # when it was last seen to read
+    double read_at               # up to when it has read as fast as is asked
     size_t framed                # of the session, at that time
     size_t written
     peer_t *previous
@@ -57,7 +57,7 @@ ctypedef struct rpc_t:
     bint answered
     double deadline              # 0: none
     double came                  # when its headers, then its message had come
-    double began                 # when it, or what is left of it, began to be waited for
+    double began                 # when it, what is left of it, or the reading of its answer began to be waited for
     timer_t timer                # until the flow takes the deadline over
 
 ctypedef struct server_t:
@@ -74,6 +74,7 @@ ctypedef struct server_t:
     peer_t *peers
     long peer_count
     long rpcs                    # open
+    void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
 # An RPC is over.
 cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil

@@ -4,6 +4,7 @@
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport endpoint_t
 from executor._native.meters cimport node_meter_t
+from executor._native.tap cimport Tap, tap_t
 from executor._native.weights cimport weights_t
 
 cdef enum:
@@ -24,6 +25,7 @@ ctypedef struct node_t:
     bint takes_feedback
     endpoint_t *endpoint         # NULL when the node makes no call
     node_meter_t *meter          # NULL: nothing is counted
+    int taps                     # what is logged of it: TAP_*, as bits
 
 ctypedef struct program_t:
     long refs
@@ -32,6 +34,7 @@ ctypedef struct program_t:
     bint adds_puid
     node_t *nodes                # depth-first, the root at 0
     name_t *names                # of the nodes, same order
+    tap_t *tap                   # where what is logged goes; NULL: nothing is
     void *face                   # the Program, referenced while `refs` is above zero
 
 cdef program_t *program_ref(program_t *program) noexcept nogil
@@ -42,5 +45,6 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
-    cdef list keep               # names as bytes, endpoints, weight tables, meters
+    cdef list keep               # names as bytes, endpoints, weight tables, meters, the tap
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1
+    cdef int log_to(self, Tap tap) except -1

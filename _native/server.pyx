@@ -22,8 +22,8 @@ from executor._native.endpoint cimport error_free, error_of_failure, error_t, me
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
-    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_goaway, session_new, session_ops_t, session_t,
-    stream_headers, stream_queued, stream_reset, stream_send, stream_t,
+    H2_CANCEL, field_t, headers_get, headers_t, limits_t, nv_t, session_free, session_goaway, session_new,
+    session_ops_t, session_t, stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport REJECTED_MESSAGE, Meter
@@ -68,6 +68,7 @@ cdef void on_finish(request_t *request) noexcept nogil:
     cdef char[160] text
     rpc.request = NULL
     rpc.answered = True
+    rpc.began = rpc.peer.server.reactor.now      # to be read
     if error == NULL and request.answer.size > limit:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
@@ -137,6 +138,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
         refuse(rpc, STATUS_UNIMPLEMENTED, line)
     elif read_deadline(rpc):
         if not rpc.entry.native:
+            stream.max_message = min(stream.max_message, <size_t>STREAM_BYTES)
             open_stream(rpc)
 
 
@@ -151,10 +153,11 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     if compressed:
         failure_clear(&failure)
         encoding = headers_get(&stream.headers, b"grpc-encoding", 13, &size)
-        body = inflate(body, encoding, size, session.limits.max_message, &failure)
+        body = inflate(body, encoding, size, stream.max_message, &failure)
         if body == NULL:
             refuse(rpc, failure.status, failure.text)
             return
+    rpc.began = rpc.peer.server.reactor.now      # the next one's, or the end's
     if rpc.face != NULL:
         feed_stream(rpc, body)
         return
@@ -163,7 +166,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
-    rpc.began = rpc.came = rpc.peer.server.reactor.now
+    rpc.came = rpc.began
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -312,8 +315,7 @@ cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) n
 
 
 cdef void on_settings(session_t *session) noexcept nogil:
-    cdef peer_t *peer = <peer_t *>session.user
-    peer_settled(peer)
+    peer_settled(<peer_t *>session.user)
 
 
 cdef void on_pong(session_t *session) noexcept nogil:
@@ -447,11 +449,10 @@ cdef class Stream:
     def finish(self, int status=0, str text=""):
         """Ends the RPC with a status; nothing when it has ended already."""
         cdef bytes raw = text.encode("utf-8", "replace")
-        cdef const char *data = raw
         if self.rpc == NULL or self.rpc.answered:
             return
         self.reactor.enter()
-        answer_status(self.rpc, status, <const unsigned char *>data, len(raw))
+        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw))
         self.reactor.settle()
 
     @property
@@ -489,28 +490,24 @@ cdef class Server:
         self.engine = engine
         self.reactor = engine.reactor
         self.handlers = dict(handlers)
-        self.tasks = set()
-        self.streams = set()
+        self.tasks, self.streams = set(), set()
         self.draining = self.reactor.loop.create_future()
         self.keep = []
         self.server.reactor = &self.reactor.raw
         self.server.engine = &engine.raw
         self.server.face = <void *>self
+        self.server.dismiss = cancel_stream
         self.server.encoding = encoding
         self.server.default_timeout = default_timeout_s
-        self.server.limits.budget = self.reactor.raw.budget
         self.server.patience = patience_t(header_timeout_s, receive_grace_s, receive_rate, body_timeout_s, unread_max)
-        self.server.limits.max_streams = max_streams
-        self.server.limits.max_header_bytes = max_header
-        self.server.limits.max_message = max_message
-        self.server.limits.stream_window = 1 << 20
-        self.server.limits.connection_window = 16 << 20
+        self.server.limits = limits_t(
+            max_streams, max_header, max_message, stream_window=1 << 20, connection_window=16 << 20,
+            budget=self.reactor.raw.budget,
+        )
         for path, (walk, method, form) in natives.items():
             entry = self.add_entry(path)
             entry.native = True
-            entry.walk = int(walk)
-            entry.method = int(method)
-            entry.form = int(form)
+            entry.walk, entry.method, entry.form = int(walk), int(method), int(form)
         for path in handlers:
             self.add_entry(path).native = False
         self.use(program)
@@ -526,13 +523,11 @@ cdef class Server:
 
     def count(self, meters):
         """Counts requests by the `Meter` of their RPC's path from now on; those without one are not counted."""
-        cdef entry_t *entry
         cdef int index
         self.meters = dict(meters)
         for index in range(self.server.entry_count):
-            entry = &self.server.entries[index]
-            meter = self.meters.get(PyBytes_FromStringAndSize(entry.path.data, entry.path.size).decode())
-            entry.meter = &(<Meter?>meter).raw if meter is not None else NULL
+            meter = self.meters.get((<bytes>self.keep[index]).decode())
+            self.server.entries[index].meter = &(<Meter?>meter).raw if meter is not None else NULL
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""
@@ -546,7 +541,7 @@ cdef class Server:
             program_unref(self.server.program)
 
     def accept(self, int fd, context=None):
-        """Takes over an accepted, non-blocking socket's file descriptor; TLS with a `context`."""
+        """Takes over an accepted, non-blocking socket's file descriptor, unless it raises; TLS with a `context`."""
         cdef Veil veil = veil_new(context, None) if context is not None else None
         cdef peer_t *peer = peer_new(&self.server)
         cdef session_t *session
@@ -557,7 +552,12 @@ cdef class Server:
             peer_free(peer)
             raise MemoryError()
         self.reactor.enter()
-        peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        try:
+            peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        except BaseException:
+            session_free(session)
+            peer_free(peer)
+            raise
         if veil is not None:
             veil_put(veil, peer.conn)
         peer_opened(peer)

@@ -109,7 +109,7 @@ class Server:
         self.nodes = Nodes(self.reactor, exits.Pool(self.reactor, 1), ServeLimits())
         engine = flow.Engine(self.reactor)
         counted = _counting(engine)
-        self.nodes.bind(plan, settings, **({} if counted is None else {"counting": counted}))
+        self.nodes.bind(plan, settings, **({} if counted is None else {"counted": counted}))
         readiness = Readiness()
         program = self.nodes.program(plan, 0)
         self.inference = Inference(engine, program, plan, self.nodes.known, readiness=readiness)

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import children, errors, state
-from executor._native import endpoint, exits, mean, program, transport
+from executor import children, errors, prepackaged, state
+from executor._native import endpoint, exits, mean, program, tap, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.counting import Counting
@@ -45,6 +45,9 @@ from executor.tls import NodeContexts, Source, node_source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
+
+Made = Mapping[str, Any] | None
+"""Components of this process by node; None: not made yet."""
 
 
 class ComponentNode:
@@ -158,6 +161,7 @@ class Nodes:
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
         """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        plan, settings = prepackaged.placed(plan, settings)
         return {
             node.name: load.component(settings.components[node.name], node.arguments)
             for node in plan.nodes
@@ -165,16 +169,11 @@ class Nodes:
             if node.name not in settings.isolate
         }
 
-    def bind(
-        self,
-        plan: plans.Plan,
-        settings: RunSettings,
-        made: Mapping[str, Any] | None = None,
-        counting: Counting | None = None,
-    ) -> None:
+    def bind(self, plan: plans.Plan, settings: RunSettings, made: Made = None, counted: Counting | None = None) -> None:
         """Finds the endpoint of every node; `made` are components by node. Raises ComponentError."""
-        self.counting = counting
+        self.counting = counted
         self._made = self.load(plan, settings) if made is None else made
+        plan, settings = prepackaged.placed(plan, settings)
         self._channel_settings = settings.channels
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()
@@ -198,12 +197,14 @@ class Nodes:
         """Whom they ask for metadata."""
         return self.grpc.known
 
-    def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
-        """The plan in native form."""
+    def program(
+        self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
+    ) -> program.Program:
+        """The plan in native form; `logged` says which payloads are."""
         side = side or self.grpc
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
         counted = self.counting.nodes(plan, side.kinds) if self.counting is not None else None
-        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, counted)
+        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted)
 
     def connections(self) -> Counter[tuple[str, ...]]:
         """How many connections there are, by node, address and state."""
@@ -279,8 +280,8 @@ class Nodes:
         self.reached[node.name] = f"in this process: {target}"
         wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
         recorder = None if self.counting is None else self.counting.recorder(node.name, node.image)
-        found, image = self._made[node.name], node.image or None
-        hosted = host.Host(found, node.name, image=image, methods=wanted, recorder=recorder)
+        image = node.image or None
+        hosted = host.Host(self._made[node.name], node.name, image=image, methods=wanted, recorder=recorder)
         made = self._component(hosted)
         made.timeout_s = settings.node_timeouts.component_s
         return Reached(made, ComponentNode(hosted))
@@ -304,7 +305,7 @@ class Nodes:
             return Reached(channel.endpoint, GrpcNode(channel, node.name))
         contexts = self._contexts(address)
         secure = None if contexts is None else lambda: contexts.current.rest
-        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
+        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure, memory=self._reactor.budget)
         self._rest.append(rest)
         made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
         made.timeout_s = settings.node_timeouts.rest_s

@@ -1,4 +1,4 @@
-"""Owns what can be seen of running processes: what is counted, how it is named, and how it is told.
+"""Owns what can be seen of the executor's work beside answers: what is counted, and the log of payloads.
 
-Must not know how anything that is counted is done.
+Must not decide anything for a request, nor hold one up, nor know how anything that is counted is done.
 """

@@ -145,7 +145,7 @@ def test_deadline_of_the_client_ends_the_call_of_the_node(kind: str, tmp_path: P
         assert error.status is Code.DEADLINE_EXCEEDED
         poll(lambda: log.read_text() == "begun\ncancelled\n")
         error = refused(served.rest, {"strData": "x"}, timeout_s=0.5)
-        assert error.status == 500
+        assert error.status in (500, 504)  # ours, or the node's, which has the same deadline
         assert "0.5" in seldon_form(error) or "deadline" in error.text
         poll(lambda: log.read_text() == "begun\ncancelled\n" * 2)
 
@@ -237,7 +237,7 @@ def test_status_of_a_grpc_node_is_passed_on(client: str) -> None:
 
 
 def routes() -> list[Any]:
-    """What a router may answer, and which child that means; the sheet's 2.3."""
+    """What a router may answer, and which child that means."""
     table = {"dtype": "DT_INT32", "tensorShape": {"dim": [{"size": "1"}]}, "intVal": [1]}
     return [
         ({"data": {"ndarray": [[1]]}}, 1),

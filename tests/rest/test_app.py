@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-import time
+from contextlib import closing
+from itertools import count
 
 import pytest
 from support.inference import MemoryInference
+from support.prometheus import samples
 from support.rest import RawReply, ask, exchange, head, served
 
 from executor import counting, errors
@@ -14,6 +16,8 @@ from executor.protocol import seldon
 from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.settings import ServeLimits
+from executor.telemetry.families import Names
+from executor.telemetry.store import Store
 from executor.types import Encoding, Form, Method, Walk
 
 BODY = b'{"data":{"ndarray":[[1,2]]}}'
@@ -80,14 +84,16 @@ def test_timeout_header(header: str, seconds: float) -> None:
     assert inference.asked[0].timeout_s == seconds
 
 
-def test_without_memory_for_a_body_the_client_is_to_come_again() -> None:
+@pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8"])  # the short way, and the long one
+def test_without_memory_for_a_body_the_client_is_to_come_again(kind: str) -> None:
     memory = budget.Budget(2000, 1000)
+    asked = head("POST", PREDICT, kind, body=BODY)
     with memory.hold() as held:
         assert held.add(1100)
-        reply = exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory)
+        reply = exchange(asked, budget=memory)
         assert (reply.status, reply.headers["retry-after"]) == (503, "1")
         assert "no memory for this request now" in json.loads(reply.body)["status"]["info"]
-    assert exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory).body == BODY
+    assert exchange(asked, budget=memory).body == BODY
     assert memory.used == 0
 
 
@@ -374,27 +380,20 @@ def test_metrics_are_told_where_they_are_asked_for() -> None:
 
 
 def test_requests_are_counted_by_verb_and_path() -> None:
-    class Meter:
-        def __init__(self) -> None:
-            self.codes: list[int] = []
+    long, refused = "x" * 200_000, count()
 
-        def since(self, code: int, began: float) -> None:
-            assert 0 < began <= time.monotonic()
-            self.codes.append(code)
-
-    meter, long = Meter(), "x" * 200_000
-    refused = []
-
-    async def run() -> None:
+    async def run(meters: counting.RestMeters) -> None:
         app = App(MemoryInference(), seldon.EXECUTOR_REST, limits=ServeLimits(max_message_bytes=2000))
-        app.count({"POST": {PREDICT: meter}})
-        app.on_refused = lambda: refused.append(1)
+        app.count(meters)
+        app.on_refused = refused.__next__
         async with served(app) as (_, port):
             await ask(port, head("POST", PREDICT, JSON, body=BODY))
             await ask(port, head("POST", PREDICT, "Content-Type: application/json; charset=utf-8", body=BODY))
             await ask(port, head("POST", PREDICT, JSON, "Millrace-Timeout: never", body=BODY))
             await ask(port, head("POST", PREDICT, JSON, body=f'{{"strData":"{long}"}}'.encode()))
 
-    asyncio.run(run())
-    assert meter.codes == [200, 200, 400, 413]
-    assert refused == [1]
+    with closing(Store()) as store:
+        asyncio.run(run(counting.Counting(store, Names("dep")).rest(seldon.EXECUTOR_REST)))
+        text, name = store.text()[1].decode(), "seldon_api_executor_server_requests_seconds_count"
+    assert [samples(text, name, method="post", code=code) for code in ("200", "400", "413")] == [[2], [1], [1]]
+    assert next(refused) == 1
