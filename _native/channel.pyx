@@ -21,7 +21,8 @@ from executor._native.endpoint cimport (
     error_to_exception, metadata_of, metadata_t, metadata_unref,
 )
 from executor._native.exchange cimport (
-    channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, link_t,
+    channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, leave_queue,
+    link_t,
 )
 from executor._native.grpcwire cimport (
     TIMEOUT_TEXT, error_of_http, error_of_trailers, inflate, is_reserved, put, timeout_print,
@@ -55,10 +56,12 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
         conclude(exchange, error_here(channel, STATUS_UNAVAILABLE, b"the channel is closed"))
         return
     if channel.waiting >= channel.waiting_max:
+        exchange.turned_away = True
         snprintf(text, sizeof(text), b"%ld calls wait for their turn already, which is the limit", channel.waiting)
         conclude(exchange, error_here(channel, STATUS_RESOURCE_EXHAUSTED, text))
         return
     exchange.waiting = True
+    exchange.since = channel.reactor.now
     exchange.next = NULL
     exchange.previous = channel.last
     if channel.last == NULL:
@@ -68,20 +71,6 @@ cdef void wait_for_room(exchange_t *exchange) noexcept nogil:
     channel.last = exchange
     channel.waiting += 1
     ask_for_connection(channel)
-
-
-cdef void leave_queue(exchange_t *exchange) noexcept nogil:
-    cdef channel_t *channel = exchange.channel
-    if exchange.previous == NULL:
-        channel.first = exchange.next
-    else:
-        exchange.previous.next = exchange.next
-    if exchange.next == NULL:
-        channel.last = exchange.previous
-    else:
-        exchange.next.previous = exchange.previous
-    exchange.waiting = False
-    channel.waiting -= 1
 
 
 # Nothing is gained by another one where the bound on calls is what they wait for.
@@ -104,9 +93,7 @@ cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nog
     put(&fields[6], b"user-agent", 10, channel.user_agent.data, channel.user_agent.size)
     put(&fields[7], b"grpc-accept-encoding", 20, b"gzip,identity", 13)
     if exchange.deadline > 0:
-        put(
-            &fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout)
-        )
+        put(&fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout))
         count += 1
     if exchange.metadata != NULL:
         for index in range(min(exchange.metadata.count, FIELDS_MAX - count)):
@@ -338,12 +325,24 @@ cdef void endpoint_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
     exchange_start(exchange)
 
 
+# What those who count are told of it. The last time that it was not done, it was not sent again.
+cdef inline void told(const exchange_t *exchange, call_t *call) noexcept nogil:
+    call.waited = exchange.waited
+    if exchange.waiting:
+        call.waited += exchange.channel.reactor.now - exchange.since
+    call.retries = min(exchange.refused, 1) + min(exchange.unsent, UNSENT_MAX)
+    call.turned_away = exchange.turned_away
+
+
 cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
-    exchange_cancel(<exchange_t *>call.token)
+    cdef exchange_t *exchange = <exchange_t *>call.token
+    told(exchange, call)
+    exchange_cancel(exchange)
 
 
 cdef void call_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
     cdef call_t *call = <call_t *>exchange.owner
+    told(exchange, call)
     call.complete(call, answer, error)
 
 

@@ -46,6 +46,10 @@ ctypedef struct call_t:
     const char *puid
     size_t puid_size
     void *token              # the endpoint's own
+    # What the endpoint tells of it, for those who count.
+    double waited            # seconds until there was a connection or a thread for it
+    int retries              # times that it was sent again
+    bint turned_away         # too many wait already
     void *owner              # the caller's own
     # Ends the call. Takes over `answer` or `error`; exactly one of them is not NULL.
     void (*complete)(call_t *call, message_t *answer, error_t *error) noexcept nogil

@@ -39,6 +39,9 @@ ctypedef struct exchange_t:
     exchange_t *previous         # among those that wait, or that are to be reset
     exchange_t *next
     bint waiting
+    double since                 # when it began to wait
+    double waited                # seconds that it did, altogether
+    bint turned_away             # too many wait already
     int refused                  # times that the peer said it did nothing with it
     int unsent                   # times that its connection was lost before a byte of it had left
     stream_t *stream             # once sent
@@ -89,6 +92,8 @@ ctypedef struct channel_t:
 # A new exchange that nobody has been asked yet; takes references on both. NULL when memory is out.
 cdef exchange_t *exchange_new(channel_t *channel, message_t *message, metadata_t *metadata) noexcept nogil
 cdef void exchange_free(exchange_t *exchange) noexcept nogil
+# Takes it out of those that wait for a connection.
+cdef void leave_queue(exchange_t *exchange) noexcept nogil
 # Ends the exchange, with the message that came or with `error`, which it takes over.
 cdef void conclude(exchange_t *exchange, error_t *error) noexcept nogil
 # What `exchange.done` is once nobody waits for it any more.

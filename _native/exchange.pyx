@@ -47,6 +47,21 @@ cdef error_t *error_here(channel_t *channel, int status, const char *text) noexc
     return error
 
 
+cdef void leave_queue(exchange_t *exchange) noexcept nogil:
+    cdef channel_t *channel = exchange.channel
+    if exchange.previous == NULL:
+        channel.first = exchange.next
+    else:
+        exchange.previous.next = exchange.next
+    if exchange.next == NULL:
+        channel.last = exchange.previous
+    else:
+        exchange.next.previous = exchange.previous
+    exchange.waiting = False
+    exchange.waited += channel.reactor.now - exchange.since
+    channel.waiting -= 1
+
+
 # Ends the exchange; takes over `error`.
 cdef void conclude(exchange_t *exchange, error_t *error) noexcept nogil:
     cdef message_t *answer = NULL

@@ -16,6 +16,7 @@ ctypedef struct job_t:
     call_t *call                 # NULL once the caller is gone
     message_t *message
     int method
+    double waited                # for a thread: when that began, then how long it took
     job_t *next                  # in the pool's queue, or among those that are done
     message_t *answer
     error_t *error

@@ -26,6 +26,7 @@ from executor._native.endpoint cimport (
 )
 from executor._native.http2 cimport nv_t
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
+from executor._native.meters cimport meter_now
 from executor._native.threads cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, eventfd, pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init,
     pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_destroy, pthread_mutex_init,
@@ -88,6 +89,7 @@ cdef void exit_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
 
 
 cdef void refuse(call_t *call, int status, const char *text) noexcept nogil:
+    call.turned_away = status == STATUS_RESOURCE_EXHAUSTED
     call.complete(call, NULL, error_at(status, call.node, call.node_size, text))
 
 
@@ -105,6 +107,7 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
     elif job.task != NULL:
         cancel_task(job)
     elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
+        call.waited = meter_now() - job.waited
         job_over(job)            # no thread had taken it: its slot is free again at once
 
 
@@ -148,6 +151,7 @@ cdef void deliver(job_t *job) noexcept nogil:
     if call != NULL:
         job.answer = NULL
         job.error = NULL
+        call.waited = job.waited
         job_over(job)
         call.complete(call, answer, error)
     else:
@@ -163,9 +167,8 @@ cdef inline message_t *take_message(job_t *job) noexcept nogil:
 cdef int take_answer(job_t *job, object answer) except -1:
     cdef Component component = <Component>job.exit.face
     if not isinstance(answer, Message):
-        raise errors.ComponentError(
-            f"node '{component.name}': the handler answered {type(answer).__name__}, not a Message", node=component.name
-        )
+        told = f"node '{component.name}': the handler answered {type(answer).__name__}, not a Message"
+        raise errors.ComponentError(told, node=component.name)
     job.answer = message_ref((<Message>answer).raw)
     return 0
 
@@ -306,14 +309,13 @@ cdef void run_pooled(work_t *work) noexcept:
     cdef Context context = component.context_of(job.call)
     cdef pool_t *pool = <pool_t *>job.exit.pool
     if pool.stopped:
-        job.error = error_at(
-            STATUS_UNAVAILABLE, job.call.node, job.call.node_size, b"the threads for blocking components have ended"
-        )
+        job.error = error_at(STATUS_UNAVAILABLE, job.call.node, job.call.node_size, b"the threads have ended")
         with nogil:
             deliver(job)
         return
     Py_INCREF(context)
     job.context = <void *>context
+    job.waited = meter_now()
     with nogil:
         pthread_mutex_lock(&pool.lock)
         job.next = NULL
@@ -336,6 +338,7 @@ cdef job_t *pool_take(pool_t *pool) noexcept nogil:
         pool.first = job.next
         if pool.first == NULL:
             pool.last = NULL
+        job.waited = meter_now() - job.waited
     pthread_mutex_unlock(&pool.lock)
     return job
 
@@ -480,8 +483,7 @@ cdef class Pool:
         with nogil:
             pthread_mutex_lock(&pool.lock)
             job = pool.first
-            pool.first = NULL
-            pool.last = NULL
+            pool.first = pool.last = NULL
             pthread_mutex_unlock(&pool.lock)
             while job != NULL:
                 following = job.next

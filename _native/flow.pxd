@@ -3,6 +3,7 @@
 
 from executor._native.endpoint cimport metadata_t
 from executor._native.message cimport message_t
+from executor._native.meters cimport EngineMeter
 from executor._native.program cimport program_t
 from executor._native.request cimport engine_t, front_ops_t, request_t, step_t
 from executor._native.transport cimport Reactor
@@ -21,4 +22,5 @@ cdef void flow_cancel(request_t *request) noexcept nogil
 
 cdef class Engine:
     cdef engine_t raw
+    cdef EngineMeter meter       # keeps what is counted in
     cdef readonly Reactor reactor

@@ -5,6 +5,7 @@ from executor._native.buffer cimport buffer_t
 from executor._native.codec cimport name_t
 from executor._native.flow cimport engine_t, request_t
 from executor._native.http2 cimport limits_t, session_t, stream_t
+from executor._native.meters cimport meter_t
 from executor._native.program cimport program_t
 from executor._native.transport cimport conn_t, reactor_t, timer_t
 
@@ -18,6 +19,7 @@ ctypedef struct entry_t:
     int walk
     int method
     int form                     # of the request message
+    meter_t *meter               # what counts such requests; or NULL
 
 ctypedef struct server_t
 ctypedef struct peer_t
@@ -54,6 +56,7 @@ ctypedef struct rpc_t:
     void *face                   # Stream of a Python handler, a reference
     bint answered
     double deadline              # 0: none
+    double came                  # when its headers, then its message had come
     double began                 # when it, what is left of it, or the reading of its answer began to be waited for
     timer_t timer                # until the flow takes the deadline over
 
@@ -73,6 +76,8 @@ ctypedef struct server_t:
     long rpcs                    # open
     void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
+# An RPC is over.
+cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil
 # The end of an RPC: a status alone.
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil
 # A new connection among the server's; its `conn` is set before anything moves on it. NULL when memory is out.

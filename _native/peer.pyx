@@ -18,6 +18,7 @@ from executor._native.answers cimport send_status
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
+from executor._native.meters cimport meter_add, meter_now
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
 
@@ -77,8 +78,16 @@ cdef void on_no_settings(timer_t *timer, double now) noexcept nogil:
 
 # --- answers ------------------------------------------------------------------------------------
 
+cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil:
+    cdef double now
+    if rpc.entry != NULL and rpc.entry.meter != NULL:
+        now = meter_now()
+        meter_add(rpc.entry.meter, status, now - rpc.came, now)
+
+
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
     rpc.answered = True
+    count_rpc(rpc, status)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     send_status(rpc.stream, status, text, size, NULL, NULL, 0)
     conn_touch(rpc.peer.conn)

@@ -3,6 +3,7 @@
 
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport endpoint_t
+from executor._native.meters cimport node_meter_t
 from executor._native.tap cimport Tap, tap_t
 from executor._native.weights cimport weights_t
 
@@ -23,6 +24,7 @@ ctypedef struct node_t:
     bint output
     bint takes_feedback
     endpoint_t *endpoint         # NULL when the node makes no call
+    node_meter_t *meter          # NULL: nothing is counted
     int taps                     # what is logged of it: TAP_*, as bits
 
 ctypedef struct program_t:
@@ -43,6 +45,6 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
-    cdef list keep               # names as bytes, endpoints, weight tables, the tap
+    cdef list keep               # names as bytes, endpoints, weight tables, meters, the tap
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1
     cdef int log_to(self, Tap tap) except -1

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from executor._native.buffer cimport counter_add
 from executor._native.endpoint cimport Endpoint
+from executor._native.meters cimport NodeMeter
 from executor._native.tap cimport Tap
 from executor._native.weights cimport Weights
 
@@ -34,16 +35,19 @@ cdef void release(program_t *program) noexcept with gil:
 
 
 cdef class Program:
-    """A plan, bound to endpoints: `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None)`.
+    """A plan, bound to endpoints:
+    `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None, meters=None)`.
 
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
     `tables` maps the index of a learning router to its `Weights`, one for each child. `tap` says which payloads are
-    logged, None logs nothing. Raises ValueError when a node that makes calls has no endpoint, or the tap is for another
-    number of nodes.
+    logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each. Raises ValueError
+    when a node that makes calls has no endpoint, or the tap is for another number of nodes.
     """
 
-    def __cinit__(self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None):
+    def __cinit__(
+        self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None, meters=None
+    ):
         cdef int count = len(nodes)
         cdef int places = 0
         cdef int index
@@ -64,6 +68,9 @@ cdef class Program:
         self.raw.adds_puid = adds_puid
         self.raw.face = <void *>self
         for index in range(count):
+            if meters is not None:
+                self.keep.append(meters[index])
+                self.raw.nodes[index].meter = &(<NodeMeter?>meters[index]).raw
             self.fill(index, nodes[index], endpoints[index], (tables or {}).get(index), &places)
         if tap is not None:
             self.log_to(tap)

@@ -4,12 +4,14 @@
 from executor._native.chance cimport chance_t
 from executor._native.endpoint cimport call_t, error_t, metadata_t
 from executor._native.message cimport message_t
+from executor._native.meters cimport engine_meter_t
 from executor._native.program cimport program_t
 from executor._native.tap cimport tap_t
 from executor._native.transport cimport reactor_t, timer_t
 
 ctypedef struct request_t
 ctypedef struct engine_t
+ctypedef struct step_t
 
 ctypedef struct front_ops_t:
     # The request is over: `request.answer` or `request.error` is set. Called exactly once unless the request was
@@ -20,15 +22,17 @@ ctypedef struct front_ops_t:
 ctypedef struct step_t:
     request_t *request
     int index                    # of the node
-    int stage                    # STAGE_*
+    # What goes on when the call has ended; takes over `answer` and `error`, of which one is NULL.
+    void (*after)(step_t *step, message_t *answer, error_t *error) noexcept nogil
     int route                    # where it went: a child's position, ROUTE_ALL or ROUTE_NONE
     int waiting                  # children not yet answered
     bint visited
-    message_t *message           # what the node works on; its answer once the stage is DONE
+    message_t *message           # what the node works on; its answer once it is done
     message_t *twin              # the same in another encoding, kept while several need it
     message_t *logged            # what a combiner was reached by, kept to be logged when it is called
     call_t call
     bint calling
+    double called                # when its call began, by `meter_now`
     timer_t timer                # of `patience`: armed while a call runs that its node has a time of its own for
 
 ctypedef struct request_t:
@@ -60,3 +64,4 @@ ctypedef struct engine_t:
     long in_flight
     long in_flight_max           # a bound; one more is refused at once
     chance_t chance
+    engine_meter_t *meter        # NULL: nothing is counted

@@ -13,6 +13,7 @@ cdef class Server:
     cdef Engine engine
     cdef Program program
     cdef list keep
+    cdef dict meters             # what counts RPCs, by path
     cdef dict handlers           # path → Python handler
     cdef set tasks
     cdef set streams             # of Stream, open

@@ -19,19 +19,17 @@ from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.chance cimport chance_uuid
 from executor._native.codec cimport codec_of
 from executor._native.endpoint cimport error_free, error_of_failure, error_t, metadata_new, metadata_t
-from executor._native.flow cimport (
-    Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t,
-)
+from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
-    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_free, session_goaway, session_new,
-    session_ops_t, session_t,
-    stream_headers, stream_queued, stream_reset, stream_send, stream_t,
+    H2_CANCEL, field_t, headers_get, headers_t, limits_t, nv_t, session_free, session_goaway, session_new,
+    session_ops_t, session_t, stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
+from executor._native.meters cimport REJECTED_MESSAGE, Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened, peer_settled,
-    peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened,
+    peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.program cimport Program, program_ref, program_unref
 from executor._native.tls cimport Veil, veil_new, veil_put
@@ -39,8 +37,8 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
-    STATUS_UNIMPLEMENTED, failure_clear, failure_t,
+    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
 from executor import errors
@@ -79,8 +77,10 @@ cdef void on_finish(request_t *request) noexcept nogil:
     elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
         refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
     elif error == NULL:
+        count_rpc(rpc, STATUS_OK)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
     else:
+        count_rpc(rpc, error.status)
         send_status(
             rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size
         )
@@ -119,7 +119,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     rpc.peer = peer
     rpc.stream = stream
     stream.user = rpc
-    rpc.began = server.reactor.now
+    rpc.began = rpc.came = server.reactor.now
     server.rpcs += 1
     rpc.timer.fire = on_deadline
     rpc.timer.owner = rpc
@@ -166,6 +166,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
+    rpc.came = rpc.began
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -288,6 +289,8 @@ cdef void on_refused(session_t *session, stream_t *stream, int status, const cha
         send_status(stream, status, <const unsigned char *>text, strlen(text), NULL, NULL, 0)
         conn_touch((<peer_t *>session.user).conn)
     elif not rpc.answered:
+        if status == STATUS_RESOURCE_EXHAUSTED and rpc.peer.server.engine.meter != NULL:
+            rpc.peer.server.engine.meter.rejected[REJECTED_MESSAGE][0] += 1
         refuse(rpc, status, text)
 
 
@@ -299,6 +302,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
     if rpc.request != NULL:
+        count_rpc(rpc, STATUS_CANCELLED)
         flow_cancel(rpc.request)
     if rpc.face != NULL:
         close_stream(rpc)
@@ -311,8 +315,7 @@ cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) n
 
 
 cdef void on_settings(session_t *session) noexcept nogil:
-    cdef peer_t *peer = <peer_t *>session.user
-    peer_settled(peer)
+    peer_settled(<peer_t *>session.user)
 
 
 cdef void on_pong(session_t *session) noexcept nogil:
@@ -446,11 +449,10 @@ cdef class Stream:
     def finish(self, int status=0, str text=""):
         """Ends the RPC with a status; nothing when it has ended already."""
         cdef bytes raw = text.encode("utf-8", "replace")
-        cdef const char *data = raw
         if self.rpc == NULL or self.rpc.answered:
             return
         self.reactor.enter()
-        answer_status(self.rpc, status, <const unsigned char *>data, len(raw))
+        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw))
         self.reactor.settle()
 
     @property
@@ -488,8 +490,7 @@ cdef class Server:
         self.engine = engine
         self.reactor = engine.reactor
         self.handlers = dict(handlers)
-        self.tasks = set()
-        self.streams = set()
+        self.tasks, self.streams = set(), set()
         self.draining = self.reactor.loop.create_future()
         self.keep = []
         self.server.reactor = &self.reactor.raw
@@ -498,19 +499,15 @@ cdef class Server:
         self.server.dismiss = cancel_stream
         self.server.encoding = encoding
         self.server.default_timeout = default_timeout_s
-        self.server.limits.budget = self.reactor.raw.budget
         self.server.patience = patience_t(header_timeout_s, receive_grace_s, receive_rate, body_timeout_s, unread_max)
-        self.server.limits.max_streams = max_streams
-        self.server.limits.max_header_bytes = max_header
-        self.server.limits.max_message = max_message
-        self.server.limits.stream_window = 1 << 20
-        self.server.limits.connection_window = 16 << 20
+        self.server.limits = limits_t(
+            max_streams, max_header, max_message, stream_window=1 << 20, connection_window=16 << 20,
+            budget=self.reactor.raw.budget,
+        )
         for path, (walk, method, form) in natives.items():
             entry = self.add_entry(path)
             entry.native = True
-            entry.walk = int(walk)
-            entry.method = int(method)
-            entry.form = int(form)
+            entry.walk, entry.method, entry.form = int(walk), int(method), int(form)
         for path in handlers:
             self.add_entry(path).native = False
         self.use(program)
@@ -523,6 +520,14 @@ cdef class Server:
         entry.path.size = len(raw)
         self.server.entry_count += 1
         return entry
+
+    def count(self, meters):
+        """Counts requests by the `Meter` of their RPC's path from now on; those without one are not counted."""
+        cdef int index
+        self.meters = dict(meters)
+        for index in range(self.server.entry_count):
+            meter = self.meters.get((<bytes>self.keep[index]).decode())
+            self.server.entries[index].meter = &(<Meter?>meter).raw if meter is not None else NULL
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""

@@ -34,7 +34,20 @@ ctypedef struct sketch_t:
     uint32_t spare
     uint32_t[2][1024] windows
 
-ctypedef struct segment_t
+# A segment's layout, for `stats` alone.
+ctypedef struct entry_t:
+    uint32_t kind
+    uint32_t key_size
+    uint32_t key                 # offsets in the segment
+    uint32_t value
+
+ctypedef struct segment_t:
+    uint32_t magic
+    uint32_t generation          # of segment 0: odd while another is being folded in, readers look again
+    uint32_t count               # entries published
+    uint32_t used                # bytes of the segment cut so far
+    uint64_t refused             # series that found no room
+    entry_t[4096] entries
 
 # Where a series lies in a segment; made when it is not there. The memory stays valid as long as the Segment does. When
 # the segment is full, memory that nobody reads, and the refusal is counted. GIL held.

@@ -29,20 +29,6 @@ cdef enum:
     ENTRIES_MAX = 4096
     MAGIC = 0x6D6C7231
 
-ctypedef struct entry_t:
-    uint32_t kind
-    uint32_t key_size
-    uint32_t key                 # offsets in the segment
-    uint32_t value
-
-ctypedef struct segment_t:
-    uint32_t magic
-    uint32_t generation          # of segment 0: odd while another is being folded in, readers look again
-    uint32_t count               # entries published
-    uint32_t used                # bytes of the segment cut so far
-    uint64_t refused             # series that found no room
-    entry_t[4096] entries
-
 COUNTER, GAUGE, HISTOGRAM, SKETCH = KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM, KIND_SKETCH
 
 
@@ -297,8 +283,9 @@ cdef class Segment:
         memcpy(<unsigned char *>raw + entry.value, value, size)
         memcpy(<unsigned char *>raw + name, <const char *>key, len(key))
         raw.used = <uint32_t>end
-        self.places[kind, key] = entry.value
         publish(&raw.count, raw.count + 1)
+        # Last: it may run other Python threads, which may want a new series too.
+        self.places[kind, key] = entry.value
         return <unsigned char *>raw + entry.value
 
     cdef void *spill(self, size_t size) except NULL:
@@ -315,7 +302,9 @@ cdef class Segment:
         try:
             if dead.magic == MAGIC:
                 _add_segment(self, dead)
-            memset(dead, 0, SEGMENT_BYTES)
+                self.raw.refused += dead.refused
+                # What was never written is memory that nobody has, and stays so.
+                memset(dead, 0, max(<size_t>dead.used, sizeof(segment_t)))
         finally:
             publish(&self.raw.generation, self.raw.generation + 1)
 

@@ -109,8 +109,9 @@ class Server:
         plan = plans.compile_plan(selected.predictor, selected.deployment.name)
         self.reactor = transport.Reactor()
         self.nodes = Nodes(self.reactor, exits.Pool(self.reactor, 1), ServeLimits())
-        self.nodes.bind(plan, settings)
         engine = flow.Engine(self.reactor)
+        counted = _counting(engine)
+        self.nodes.bind(plan, settings, **({} if counted is None else {"counted": counted}))
         readiness = Readiness()
         program = self.nodes.program(plan, 0)
         self.inference = Inference(engine, program, plan, self.nodes.known, readiness=readiness)
@@ -119,6 +120,8 @@ class Server:
         if node:  # the built-in model, asked as a node
             rpcs = {scenarios.NODE_GRPC: rpcs[scenarios.FRONT_GRPC]}
         self._rpc = RpcServer(engine, program, rpcs, admin.handlers(rpcs, self.inference, ""), default_timeout_s=600)
+        if counted is not None:
+            self._rpc.native.count(counted.rpcs(rpcs))
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self._rpc.start([self.listener])
@@ -176,6 +179,18 @@ class Client:
         """Ends it."""
         asyncio.get_running_loop().remove_reader(self._sock)
         self._sock.close()
+
+
+def _counting(engine: flow.Engine) -> Any:
+    """What counts, as it does wherever requests are served; None in a commit from before there were metrics."""
+    try:
+        from executor import counting
+        from executor.telemetry import families, store
+    except ImportError:
+        return None
+    kept = store.Store()
+    engine.count(counting.engine_meter(kept))
+    return counting.Counting(kept, families.Names("bench", "main"))
 
 
 def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:

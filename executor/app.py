@@ -12,6 +12,7 @@ import uvloop
 from executor import errors, manifest, workers
 from executor._native import tap
 from executor.component import host, load
+from executor.counting import Counting, names_of
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
 from executor.inference import Bound, Bounds
@@ -26,6 +27,7 @@ from executor.settings import (
     RunSettings,
 )
 from executor.signals import stopped_by_signals
+from executor.telemetry import families
 
 log = logging.getLogger("millrace")
 
@@ -52,7 +54,8 @@ async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
         process = Process.of(settings)
 
         async def reload(text: str) -> None:
-            process.switch(await prepare(process, settings, text))
+            with process.store.counted(families.RELOADS, "done", "failed"):
+                process.switch(await prepare(process, settings, text))
 
         reloader = Reloader(None if settings.alone else Path(settings.manifest), reload)
         try:
@@ -65,7 +68,9 @@ async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
 
 async def _node(settings: NodeSettings) -> int:
     with stopped_by_signals():
-        process = Process(settings.listen, settings.limits, settings.threads, settings.tls)
+        process = Process(
+            settings.listen, settings.limits, settings.threads, settings.tls, metrics_port=settings.metrics_port
+        )
         try:
             print(described(component(process, settings), settings), flush=True)
             return await process.run()
@@ -77,10 +82,19 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     """Makes `process` serve a graph; its plan. Raises `errors.Error`: a port in use, a class that cannot be loaded."""
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
     process.bind()
-    process.nodes.bind(plan, settings)
+    counted = Counting(process.store, names_of(selected.deployment, selected.predictor))
+    process.nodes.bind(plan, settings, counted=counted)
     bounds = _bound(process.nodes, plan, settings, selected, process.payloads.tap_for(plan, selected, settings))
     site = Site(selected.deployment.name, selected.deployment.namespace, settings.cors.origins, settings.cors.headers)
-    process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, site)
+    process.serve(
+        bounds,
+        protocol.EXECUTOR_RPCS,
+        protocol.EXECUTOR_REST,
+        settings.default_timeout_s,
+        site,
+        counted=counted,
+        metrics_path=settings.prometheus_path,
+    )
     return plan
 
 
@@ -91,10 +105,11 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
     logged = process.payloads.tap_for(plan, selected, settings)
     made = await in_thread(lambda: Nodes.load(plan, settings))
     nodes = process.new_nodes()
+    counted = Counting(process.store, names_of(selected.deployment, selected.predictor))
     try:
-        nodes.bind(plan, settings, made)
+        nodes.bind(plan, settings, made, counted)
         await nodes.start()
-        return Prepared(nodes, _bound(nodes, plan, settings, selected, logged))
+        return Prepared(nodes, _bound(nodes, plan, settings, selected, logged), counted)
     except BaseException:
         await nodes.stop()
         raise
@@ -132,11 +147,21 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     plan = plans.node_plan(settings.name or type(made).__name__.lower(), NodeType(settings.type))
     root = plan.root
     wanted = [method for method in (root.input, root.route, root.aggregate, root.output) if method is not None]
-    process.nodes.add(host.Host(made, root.name, methods=wanted if settings.strict else None))
+    process.nodes.counting = counted = Counting(process.store, None)
+    recorder = counted.recorder(root.name)
+    process.nodes.add(host.Host(made, root.name, methods=wanted if settings.strict else None, recorder=recorder))
     if first and callable(getattr(made, "custom_service", None)):
         process.nodes.beside(settings)
     bound = Bound(process.nodes.program(plan, ROUTING_NONE), plan, process.nodes.known)
-    process.serve(Bounds(bound, bound), protocol.NODE_RPCS, protocol.NODE_REST, settings.default_timeout_s)
+    process.serve(
+        Bounds(bound, bound),
+        protocol.NODE_RPCS,
+        protocol.NODE_REST,
+        settings.default_timeout_s,
+        counted=counted,
+        metrics_path=settings.metrics_path,
+        metrics_on_http=settings.metrics_on_http,
+    )
     return plan
 
 

@@ -31,6 +31,11 @@ class GraphHealth:
         self._asked_at = 0.0
         self._known: Mapping[str, str] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The nodes that are asked."""
+        return frozenset(self._checks)
+
     async def look(self) -> Mapping[str, str]:
         """What is wrong, by node, in the order of the checks; empty when all are well."""
         now = asyncio.get_running_loop().time()

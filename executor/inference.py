@@ -178,6 +178,27 @@ class Inference:
         with bound.asked():
             return not await bound.health.look()
 
+    async def health(self) -> Mapping[str, Any]:
+        """Whether requests can be served now, and of each node whether it is well, or why not."""
+        bound = self._bound
+        problems: Mapping[str, str] = {}
+        asked: frozenset[str] = frozenset()
+        if bound.health is not None:
+            asked = bound.health.names
+            with bound.asked():
+                problems = await bound.health.look()
+        nodes = [
+            {"name": node.name, "ready": node.name not in problems, "asked": node.name in asked}
+            | ({"why": problems[node.name]} if node.name in problems else {})
+            for node in bound.plan.nodes
+        ]
+        found: dict[str, Any] = {"ready": self.readiness.ready and not problems, "nodes": nodes}
+        if not self.readiness.ready:
+            found["why"] = "draining" if self.readiness.begun else "still loading"
+        elif problems:
+            found["why"] = "nodes are not well"
+        return found
+
     @property
     def takes_foreign(self) -> bool:
         """Whether a message of form FOREIGN can be served: see `Bound`."""

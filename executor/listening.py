@@ -29,9 +29,11 @@ class Listeners:
     Raises RequestError.
     """
 
-    def __init__(self, settings: ListenSettings) -> None:
+    def __init__(self, settings: ListenSettings, metrics_port: int | None = None) -> None:
         self.grpc: list[socket.socket] = []
         self.http: list[socket.socket] = []
+        self.metrics: list[socket.socket] = []
+        """Where metrics alone are told, over HTTP."""
         self._uds: UnixSocket | None = None
         if settings.grpc_port and settings.grpc_port == settings.http_port:
             raise errors.RequestError(
@@ -45,6 +47,8 @@ class Listeners:
                 self.grpc.append(self._uds.listener)
             if settings.http_port is not None:
                 self.http.append(_listener(settings.host, settings.http_port, "--http-port"))
+            if metrics_port is not None:
+                self.metrics.append(_listener(settings.host, metrics_port, "--metrics-port"))
         except errors.RequestError:
             self.close()
             raise
@@ -58,17 +62,19 @@ class Listeners:
     def listen_http(self) -> None:
         """Lets REST clients in. Raises RequestError when another process took the port in the meantime."""
         _listen_on(self.http, "--http-port")
+        _listen_on(self.metrics, "--metrics-port")
 
     def lines(self, secure: bool = False) -> list[str]:
         """Where gRPC and REST are served, for the user; with TLS where `secure`, but for unix sockets."""
         scheme = "https" if secure else "http"
         mark = [" (TLS)" if secure and each.family != socket.AF_UNIX else "" for each in self.grpc]
         grpc = [f"gRPC on {told(each)}{tls}" for each, tls in zip(self.grpc, mark, strict=True)]
-        return grpc + [f"REST on {scheme}://{told(each)}" for each in self.http]
+        metrics = [f"metrics on http://{told(each)}" for each in self.metrics]
+        return metrics + grpc + [f"REST on {scheme}://{told(each)}" for each in self.http]
 
     def close(self) -> None:
         """Closes all and removes the unix socket's file."""
-        for listener in [*self.grpc, *self.http]:
+        for listener in [*self.grpc, *self.http, *self.metrics]:
             listener.close()
         if self._uds is not None:
             self._uds.remove()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from executor import children, errors, prepackaged, state
 from executor._native import endpoint, exits, mean, program, tap, transport
 from executor._native import message as messages
 from executor.component import host, load
+from executor.counting import Counting
 from executor.graph import plan as plans
 from executor.graph.builtin import AVERAGE_COMBINER, BUILTINS, Builtin
 from executor.graph.spec import Transport
@@ -43,6 +45,9 @@ from executor.tls import NodeContexts, Source, node_source
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
+
+Made = Mapping[str, Any] | None
+"""Components of this process by node; None: not made yet."""
 
 
 class ComponentNode:
@@ -103,12 +108,15 @@ class Side:
 
     endpoints: list[endpoint.Endpoint | None] = field(default_factory=list)
     """In the plan's order."""
+    kinds: list[Transport | None] = field(default_factory=list)
+    """How each is called, or would be if it were not in this process; None for what is built in."""
     known: dict[str, Node] = field(default_factory=dict)
     """Those that can be asked for metadata."""
 
     def add(self, name: str, reached: Reached) -> None:
         """Adds the next node of the plan."""
         self.endpoints.append(reached.endpoint)
+        self.kinds.append(_kind(reached.asked))
         if reached.asked is not None:
             self.known[name] = reached.asked
 
@@ -132,6 +140,8 @@ class Nodes:
         """The routers that learn."""
         self.reached: dict[str, str] = {}
         """How each node is reached, in words for the user."""
+        self.counting: Counting | None = None
+        """What counts their calls; None: nothing does."""
         self._reactor = reactor
         self._pool = pool
         self._limits = limits
@@ -159,10 +169,9 @@ class Nodes:
             if node.name not in settings.isolate
         }
 
-    def bind(self, plan: plans.Plan, settings: RunSettings, made: Mapping[str, Any] | None = None) -> None:
-        """Finds the endpoint of every node; `made` are components by node. Raises ComponentError for a class that
-        cannot be loaded.
-        """
+    def bind(self, plan: plans.Plan, settings: RunSettings, made: Made = None, counted: Counting | None = None) -> None:
+        """Finds the endpoint of every node; `made` are components by node. Raises ComponentError."""
+        self.counting = counted
         self._made = self.load(plan, settings) if made is None else made
         plan, settings = prepackaged.placed(plan, settings)
         self._channel_settings = settings.channels
@@ -192,8 +201,14 @@ class Nodes:
         self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
     ) -> program.Program:
         """The plan in native form; `logged` says which payloads are."""
+        side = side or self.grpc
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
-        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables, logged)
+        counted = self.counting.nodes(plan, side.kinds) if self.counting is not None else None
+        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted)
+
+    def connections(self) -> Counter[tuple[str, ...]]:
+        """How many connections there are, by node, address and state."""
+        return Counter((made.node, each.address, each.state) for made in self._channels for each in made.report())
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""
@@ -264,7 +279,9 @@ class Nodes:
             return self._isolated(node, target, settings)
         self.reached[node.name] = f"in this process: {target}"
         wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
-        hosted = host.Host(self._made[node.name], node.name, image=node.image or None, methods=wanted)
+        recorder = None if self.counting is None else self.counting.recorder(node.name, node.image)
+        image = node.image or None
+        hosted = host.Host(self._made[node.name], node.name, image=image, methods=wanted, recorder=recorder)
         made = self._component(hosted)
         made.timeout_s = settings.node_timeouts.component_s
         return Reached(made, ComponentNode(hosted))
@@ -339,6 +356,12 @@ class Nodes:
         )
         self._channels.append(channel)
         return channel
+
+
+def _kind(asked: Node | None) -> Transport | None:
+    if asked is None:
+        return None
+    return Transport.REST if isinstance(asked, RestNode) else Transport.GRPC
 
 
 def own_address(node: plans.PlanNode, front: Transport | None = None) -> Address:

@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from executor import counting
 from executor import limits as budgets
 from executor._native import budget, buffer, exits, flow, seldon, seldon_json, transport
+from executor.counting import Counting
 from executor.inference import Bounds, Inference, Readiness
 from executor.learning import Learning
 from executor.listening import Listeners, told
 from executor.nodes import Nodes
 from executor.payloads import Payloads
 from executor.protocol.table import RestTable, Rpc
-from executor.reload import Reloader
+from executor.reload import Reloader, in_thread
 from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.rest.server import RestServer
@@ -32,11 +34,15 @@ from executor.settings import (
     TlsSettings,
 )
 from executor.signals import Signals, unless
+from executor.telemetry import families
+from executor.telemetry.store import Store
 from executor.tls import server_source
 
 log = logging.getLogger("millrace")
 
 RETIRE_POLL_S = 0.1
+SAMPLE_S = 2.0
+"""How often those gauges are brought up to date that nobody keeps so."""
 KEPT_PART = 8
 """Which part of the memory for messages may lie on shelves, to be used again."""
 POOL_STOP_S = 1.0
@@ -51,6 +57,7 @@ class Prepared:
 
     nodes: Nodes
     bounds: Bounds
+    counting: Counting
 
 
 class Process:
@@ -66,7 +73,11 @@ class Process:
         *,
         grpc_max_message_bytes: int | None = None,
         listens: bool = True,
+        store: Store | None = None,
+        metrics_port: int | None = None,
     ) -> None:
+        self.store = store or Store()
+        self._metrics_port = metrics_port
         self._listen = listen
         self._limits = limits
         self._grpc_limits = replace(limits, max_message_bytes=grpc_max_message_bytes or limits.max_message_bytes)
@@ -78,6 +89,10 @@ class Process:
         self.reactor = transport.Reactor(budget=budget.Budget(memory.hard, memory.soft))
         buffer.keep_at_most(memory.hard // KEPT_PART)
         self.engine = flow.Engine(self.reactor)
+        self.refusals = counting.engine_meter(self.store)
+        self.engine.count(self.refusals)
+        self.store.sampled(self._sample)
+        self._sampling: asyncio.Task[None] | None = None
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.learning = Learning()
         self.payloads = Payloads(self.reactor, node_tls)
@@ -90,9 +105,12 @@ class Process:
         self._retiring: set[asyncio.Task[None]] = set()
         self.rpc: RpcServer | None = None
         self.rest: RestServer | None = None
+        self.scraped: RestServer | None = None
+        """Tells metrics alone, on a port of its own."""
+        self._apps: list[tuple[App, RestTable]] = []
 
     @classmethod
-    def of(cls, settings: RunSettings, *, listens: bool = True) -> Self:
+    def of(cls, settings: RunSettings, *, listens: bool = True, store: Store | None = None) -> Self:
         """One that serves as `settings` say."""
         return cls(
             settings.listen,
@@ -102,6 +120,7 @@ class Process:
             settings.node_tls,
             grpc_max_message_bytes=settings.grpc_max_message_bytes,
             listens=listens,
+            store=store,
         )
 
     def new_nodes(self) -> Nodes:
@@ -111,7 +130,7 @@ class Process:
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
         if self._listens:
-            self._listeners = Listeners(self._listen)
+            self._listeners = Listeners(self._listen, self._metrics_port)
 
     def serve(
         self,
@@ -120,9 +139,17 @@ class Process:
         rest: RestTable,
         default_timeout_s: float | None,
         site: Site | None = None,
+        *,
+        counted: Counting,
+        metrics_path: str | None = None,
+        metrics_on_http: bool = True,
     ) -> None:
-        """Makes the fronts; they begin to serve in `start`."""
+        """Makes the fronts; they begin to serve in `start`. What they serve is `counted`, and told at `metrics_path`.
+
+        Raises RequestError for a path that is taken.
+        """
         self._bounds = bounds
+        self._rpcs = rpcs
         self._by_grpc = Inference.of(self.engine, bounds.grpc, self.readiness)
         self._by_rest = Inference.of(self.engine, bounds.rest, self.readiness)
         self.rpc = RpcServer(
@@ -135,15 +162,50 @@ class Process:
             tls=self._tls,
         )
         if self._listen.http_port is not None:
+            table = counting.scraped(rest, metrics_path if metrics_on_http else None)
             app = App(
                 self._by_rest,
-                rest,
+                table,
                 limits=self._limits,
                 default_timeout_s=default_timeout_s,
                 budget=self.reactor.budget,
                 site=site,
+                scrape=self.scrape,
             )
+            app.on_refused = self.refusals.refused
             self.rest = RestServer(app, self._limits, self._tls)
+            self._apps.append((app, table))
+        if self._metrics_port is not None:
+            alone = App(self._by_rest, counting.scraped(replace(rest, routes=()), metrics_path), scrape=self.scrape)
+            self.scraped = RestServer(alone, self._limits)
+        self._count(counted)
+
+    def _count(self, counted: Counting) -> None:
+        assert self.rpc is not None
+        self.rpc.native.count(counted.rpcs(self._rpcs))
+        for app, table in self._apps:
+            app.count(counted.rest(table))
+
+    async def scrape(self, accept: str) -> tuple[str, bytes]:
+        """What this process and its group have counted: its content type, and the text."""
+        self.store.sample()
+        return await in_thread(lambda: self.store.text(accept))
+
+    def _sample(self) -> None:
+        store, budget = self.store, self.reactor.budget
+        store.set(families.MEMORY, "used", to=budget.used)
+        store.set(families.MEMORY, "limit", to=budget.hard)
+        store.set(families.MEMORY_WAITING, to=budget.waiting)
+        if self.rpc is not None:
+            store.set(families.CONNECTIONS, "grpc", to=self.rpc.native.connections)
+        if self.rest is not None:
+            store.set(families.CONNECTIONS, "rest", to=self.rest.connections)
+        store.set_all(families.NODE_CONNECTIONS, self.nodes.connections())
+
+    async def _keep_sampling(self) -> None:
+        while True:
+            self.store.sample()
+            await asyncio.sleep(SAMPLE_S)
 
     def switch(self, prepared: Prepared) -> None:
         """New requests run on `prepared` from now on. The nodes before it stop when no request runs on them."""
@@ -156,6 +218,7 @@ class Process:
         self._by_grpc.use(prepared.bounds.grpc)
         self._by_rest.use(prepared.bounds.rest)
         self.rpc.native.use(prepared.bounds.grpc.program)
+        self._count(prepared.counting)
         task = asyncio.create_task(_retire(before, old))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
@@ -198,8 +261,12 @@ class Process:
             self._watching = asyncio.create_task(self._tls.watch())
         if self._listeners is not None:
             self._listeners.listen_http()
+        listeners = self._listeners
         if self.rest is not None:
-            await self.rest.start(self._listeners.http if self._listeners is not None else [])
+            await self.rest.start(listeners.http if listeners is not None else [])
+        if self.scraped is not None:
+            await self.scraped.start(listeners.metrics if listeners is not None else [])
+        self._sampling = asyncio.create_task(self._keep_sampling())
 
     async def start_nodes(self) -> None:
         """The second half of `start`."""
@@ -208,6 +275,7 @@ class Process:
         if self._listeners is not None:
             self._listeners.listen_grpc()
             self.rpc.start(self._listeners.grpc)
+            self.store.set(families.WORKERS, to=1)
         self.readiness.set(True)
 
     @property
@@ -239,13 +307,15 @@ class Process:
 
     async def stop(self) -> None:
         """Ends everything that still runs."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._sampling):
+            if task is not None:
+                task.cancel()
         if self.rpc is not None:
             self.rpc.close()
         try:
-            if self.rest is not None:
-                await self.rest.stop()
+            for server in (self.rest, self.scraped):
+                if server is not None:
+                    await server.stop()
         finally:
             for task in self._retiring:
                 task.cancel()
@@ -257,6 +327,7 @@ class Process:
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:
             self._listeners.close()
+        self.store.close()
 
 
 async def _retire(nodes: Nodes, bounds: Bounds) -> None:

@@ -319,7 +319,7 @@ class RunSettings:
     deployment: Deployment | None = None
     """None where no operator stands behind it."""
     payload_log: PayloadLogSettings | None = None
-    prometheus_path: str | None = None
+    prometheus_path: str = "/metrics"
     state: str | None = None
     """Where routers keep what they learn; None is the default place of `executor.state`."""
 
@@ -383,7 +383,10 @@ class NodeSettings:
     workers: int = 1
     """Processes that serve. The component is loaded once in each."""
     metrics_port: int | None = None
-    """Where metrics are to be asked for."""
+    """Where metrics are told beside the REST port, or instead of it; None: there alone."""
+    metrics_path: str = "/metrics"
+    metrics_on_http: bool = True
+    """Whether the REST port tells them as well."""
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""

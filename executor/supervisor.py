@@ -33,7 +33,7 @@ def python(module: str, *arguments: str) -> list[str]:
 class Child:
     """A process: started by `start`, kept running from `keep` to `stop`. `environment` is all of its environment;
     None is ours. `kind` says in messages what `name` is the name of. `link` is asked before each start for the socket
-    that becomes the process's standard input.
+    that becomes the process's standard input; `fds` are file descriptors that it gets as they are.
     """
 
     def __init__(
@@ -44,10 +44,12 @@ class Child:
         *,
         kind: str = "node",
         link: Callable[[], socket.socket] | None = None,
+        fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self._what = f"process of {kind} '{name}'"
         self._link = link
+        self._fds = tuple(fds)
         self.restarts = 0
         self._command = command
         self._environment = environment
@@ -112,6 +114,7 @@ class Child:
                 stdout=STDERR,  # ours says where to reach us, and belongs to whoever started us
                 env=self._environment,
                 start_new_session=True,
+                pass_fds=self._fds,
                 preexec_fn=_dies_with(os.getpid()),
             )
         finally:

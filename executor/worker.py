@@ -17,6 +17,7 @@ from executor.link import Link, Said
 from executor.process import Prepared, Process
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
+from executor.telemetry.store import Store
 
 log = logging.getLogger("millrace")
 
@@ -44,10 +45,19 @@ async def _run(sock: socket.socket) -> int:
         kind = RunSettings if said["kind"] == "run" else NodeSettings
         settings = kind.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
+        store = Store.of(said["region"], settings.workers, int(said["worker"]))
         if isinstance(settings, RunSettings):
-            process = Process.of(settings, listens=False)
+            process = Process.of(settings, listens=False, store=store)
         else:
-            process = Process(settings.listen, settings.limits, settings.threads, settings.tls, listens=False)
+            process = Process(
+                settings.listen,
+                settings.limits,
+                settings.threads,
+                settings.tls,
+                listens=False,
+                store=store,
+                metrics_port=settings.metrics_port,
+            )
         try:
             tree = _bind(process, settings, said)
             return await Worker(process, settings, link, said["number"], tree).run()
@@ -151,7 +161,10 @@ class Worker:
 
     def _take(self, said: Said, connection: socket.socket) -> None:
         self._taken += 1
-        if said["say"] == "http":
+        if said["say"] == "metrics":
+            assert self._process.scraped is not None
+            self._process.scraped.accept(connection)
+        elif said["say"] == "http":
             assert self._process.rest is not None
             self._process.rest.accept(connection)
         else:

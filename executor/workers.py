@@ -9,12 +9,15 @@ import socket
 from pathlib import Path
 
 from executor import errors
+from executor._native import stats
 from executor.link import Link, Said
 from executor.listening import Acceptor, Listeners
 from executor.reload import Reloader
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 from executor.supervisor import Child, python
+from executor.telemetry import families
+from executor.telemetry.store import Store
 
 log = logging.getLogger("millrace")
 
@@ -22,6 +25,8 @@ PREPARE_S = 120.0
 """How long workers may take to load another graph."""
 MARGIN_S = 5.0
 """What a worker may take to end, beyond the time that requests have."""
+SAMPLE_S = 2.0
+"""How often the parent counts itself."""
 HUNG_S = 1.0
 """How long a worker may leave a connection untaken before others are preferred."""
 
@@ -40,7 +45,8 @@ class Worker:
     """A worker as its parent sees it. `number` is that of the graph it serves, None before it serves."""
 
     def __init__(self, parent: "Parent", name: str) -> None:
-        self.child = Child(name, python("executor", "worker"), kind="worker", link=self._linked)
+        fds = (parent.store.region.fd,)
+        self.child = Child(name, python("executor", "worker"), kind="worker", link=self._linked, fds=fds)
         self.link: Link | None = None
         self.up = False
         """Whether it answers REST, though it may still load."""
@@ -50,6 +56,7 @@ class Worker:
         self.failed: errors.Error | None = None
         self.vote: asyncio.Future[str | None] | None = None
         self._parent = parent
+        self._began = False
         self._load = self._given = self._taken = 0
         self._untaken_since: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -88,6 +95,11 @@ class Worker:
     def _linked(self) -> socket.socket:
         """A socket for a process about to start; what was known of the one before is forgotten."""
         self.close()
+        if self._began:
+            # Nobody writes there any more, and the next process begins with nothing.
+            self._parent.store.segment.fold(int(self.child.name))
+            self._parent.store.add(families.RESTARTS)
+        self._began = True
         ours, theirs = socket.socketpair()
         self.link = Link(ours)
         self._load = self._given = self._taken = 0
@@ -128,9 +140,13 @@ class Parent:
         self._told = self._open = self._leaving = False
         self._change = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self._listeners = Listeners(settings.listen)
+        metrics_port = settings.metrics_port if isinstance(settings, NodeSettings) else None
+        self._listeners = Listeners(settings.listen, metrics_port)
         self._grpc = Acceptor(loop, lambda sock: self._give("grpc", sock))
         self._http = Acceptor(loop, lambda sock: self._give("http", sock))
+        self._metrics = Acceptor(loop, lambda sock: self._give("metrics", sock))
+        self.store = Store(stats.Region(settings.workers))
+        self._sampling: asyncio.Task[None] | None = None
         self.workers = [Worker(self, str(index + 1)) for index in range(settings.workers)]
 
     # --- life -------------------------------------------------------------------------------------------------
@@ -153,12 +169,20 @@ class Parent:
         self._listeners.listen_http()
         self._http.hold(True)
         self._http.start(self._listeners.http)
+        self._metrics.hold(True)
+        self._metrics.start(self._listeners.metrics)
+        self._sampling = asyncio.create_task(self._sample())
         for worker in self.workers:
             await worker.child.start()
         for worker in self.workers:
             await self._served(worker)
             worker.child.keep()
         return True
+
+    async def _sample(self) -> None:
+        while True:
+            self.store.sample()
+            await asyncio.sleep(SAMPLE_S)
 
     async def _served(self, worker: Worker) -> None:
         while worker.number is None:
@@ -182,8 +206,7 @@ class Parent:
     async def drain(self) -> bool:
         """Takes no more connections and lets workers finish; whether they did in time."""
         log.info("draining: requests under way have %g s", self._settings.limits.drain_timeout_s)
-        self._grpc.stop()
-        self._http.stop()
+        self._stop_accepting()
         patience_s = self._settings.limits.drain_timeout_s + MARGIN_S
         await asyncio.gather(
             *(each.child.stop(patience_s, lambda each=each: each.say({"say": "drain"})) for each in self.workers)  # type: ignore[misc]
@@ -198,9 +221,15 @@ class Parent:
         await asyncio.gather(*(each.child.stop() for each in self.workers))
         for each in self.workers:
             each.close()
-        self._grpc.stop()
-        self._http.stop()
+        if self._sampling is not None:
+            self._sampling.cancel()
+        self._stop_accepting()
         self._listeners.close()
+        self.store.close()
+
+    def _stop_accepting(self) -> None:
+        for acceptor in (self._grpc, self._http, self._metrics):
+            acceptor.stop()
 
     # --- connections ------------------------------------------------------------------------------------------
 
@@ -214,7 +243,7 @@ class Parent:
 
     def _least_loaded(self, kind: str) -> Worker | None:
         able = [each for each in self.workers if each.number is not None and not each.leaving]
-        if not able and kind == "http":
+        if not able and kind != "grpc":
             # They answer that they are not ready yet.
             able = [each for each in self.workers if each.up and not each.leaving]
         return min(able, key=lambda each: (not each.well, each.load), default=None)
@@ -227,6 +256,8 @@ class Parent:
             self._grpc.start(self._listeners.grpc)
         self._grpc.hold(self._least_loaded("grpc") is None)
         self._http.hold(self._least_loaded("http") is None)
+        self._metrics.hold(self._least_loaded("metrics") is None)
+        self.store.set(families.WORKERS, to=sum(each.number is not None for each in self.workers))
         self._change.set()
 
     # --- what workers say -------------------------------------------------------------------------------------
@@ -235,7 +266,8 @@ class Parent:
         """What a worker is told first."""
         settings, name = self._settings.to_json(), worker.child.name
         kind = "run" if isinstance(self._settings, RunSettings) else "node"
-        return {"kind": kind, "settings": settings, "text": self._text, "number": self._number, "worker": name}
+        said = {"kind": kind, "settings": settings, "text": self._text, "number": self._number, "worker": name}
+        return said | {"region": self.store.region.fd}
 
     def heard(self, worker: Worker, said: Said) -> None:
         """A worker has said something."""
@@ -284,6 +316,10 @@ class Parent:
 
     async def reload(self, text: str) -> None:
         """All workers load another graph, and change to it when each can. Raises `errors.Error`; then none has."""
+        with self.store.counted(families.RELOADS, "done", "failed"):
+            await self._reload(text)
+
+    async def _reload(self, text: str) -> None:
         number = self._number + 1
         voters = [each for each in self.workers if each.number is not None]
         if not voters:

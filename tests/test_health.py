@@ -85,3 +85,7 @@ async def test_closing_ends_what_is_asked() -> None:
     await asked.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_it_says_whom_it_asks() -> None:
+    assert health(a=Node(), b=Node()).names == {"a", "b"}

@@ -231,3 +231,21 @@ async def test_health_is_readiness_and_what_the_nodes_say() -> None:
     with bound.asked():
         assert not bounds.idle
     bench.close()
+
+
+async def test_health_tells_of_each_node_and_why() -> None:
+    async def ill() -> None:
+        raise errors.NodeError("it is ill")
+
+    path = Path(node("t", "transformer", node("m")))
+    graph = path.inference
+    graph.readiness.set(True)
+    well = {"name": "t", "ready": True, "asked": False}
+    assert await graph.health() == {"ready": True, "nodes": [well, {"name": "m", "ready": True, "asked": False}]}
+    bound = graph.bound
+    bound.health = GraphHealth({"m": ill})
+    told = {"name": "m", "ready": False, "asked": True, "why": "it is ill"}
+    assert await graph.health() == {"ready": False, "nodes": [well, told], "why": "nodes are not well"}
+    graph.readiness.set(False)
+    assert (await graph.health())["why"] == "draining"
+    path.bench.close()

@@ -32,12 +32,12 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|http1|links|mean|patience|peer|program|request"
-        r"|routing|server|tap|threads|tls|transport|weights|wheel"
+        r"answers|calling|channel|endpoint|exchange|exits|feedback|flow|front|grpcwire|http1|links|mean|patience|peer"
+        r"|program|request|routing|server|tap|threads|tls|transport|weights|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message",
-    "shared": r"chance|codec|codec_face|stats|types",
+    "shared": r"chance|codec|codec_face|meters|stats|types",
     "tools": r"probe_.*",
 }
 MUST_NOT_KNOW = {

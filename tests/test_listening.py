@@ -62,3 +62,13 @@ def test_every_address_is_listened_on() -> None:
             Listeners(ListenSettings("*", port, None))
     finally:
         made.close()
+
+
+def test_metrics_may_have_a_port_of_their_own() -> None:
+    listeners = Listeners(ListenSettings("127.0.0.1", 0, 0), metrics_port=0)
+    listeners.listen_http()
+    port = listeners.metrics[0].getsockname()[1]
+    assert listeners.lines()[0] == f"metrics on http://127.0.0.1:{port}"
+    with pytest.raises(errors.RequestError, match=f"--metrics-port {port}: cannot listen"):
+        Listeners(ListenSettings("127.0.0.1", None, None), metrics_port=port)
+    listeners.close()

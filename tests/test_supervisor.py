@@ -167,3 +167,13 @@ async def test_a_child_does_not_get_the_terminals_signals(make: Make) -> None:
     await child.start()
     assert child.pid is not None
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
+
+
+async def test_a_child_gets_file_descriptors_as_they_are(tmp_path: Path) -> None:
+    with (tmp_path / "shared").open("w+b") as shared:
+        write = f"import os; os.write({shared.fileno()}, b'from the child')"
+        child = Child("m", [sys.executable, "-S", "-c", write], fds=[shared.fileno()])
+        await child.start()
+        await until(lambda: child.ended is not None)
+        assert child.ended == "exit status 0"
+    assert (tmp_path / "shared").read_bytes() == b"from the child"

@@ -1,6 +1,8 @@
 from collections.abc import Mapping, Sequence
 
-from executor._native import endpoint, tap, weights
+from executor._native import endpoint, weights
+from executor._native import meters as counted
+from executor._native import tap as taps
 from executor.graph import plan
 
 class Program:
@@ -11,7 +13,8 @@ class Program:
         routing: int = 0,
         adds_puid: bool = False,
         tables: Mapping[int, weights.Weights] | None = None,
-        tap: tap.Tap | None = None,
+        tap: taps.Tap | None = None,
+        meters: Sequence[counted.NodeMeter] | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

@@ -3,7 +3,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from executor._native import flow, program
+from executor._native import flow, meters, program
 
 class Stream:
     path: str
@@ -36,6 +36,9 @@ class Server:
         receive_grace_s: float = 10,
         receive_rate: float = 1024,
     ) -> None: ...
+    def count(self, meters: Mapping[str, meters.Meter]) -> None:
+        """Counts requests by the meter of their RPC's path from now on; those without one are not counted."""
+
     def use(self, program: program.Program) -> None: ...
     def accept(self, fd: int, context: ssl.SSLContext | None = None) -> None: ...
     def drain(self, last: bool = False) -> None: ...

@@ -38,7 +38,6 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     app.log_to_stderr(asked.settings.log_level)
     for note in asked.notes:
         log.warning("%s", note)
-    log.info("metrics are not served yet: %s is unknown, as other paths are", asked.settings.prometheus_path)
     return app.run(asked.settings, asked.text)
 
 

@@ -118,6 +118,8 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
         imported=True,
         workers=processes,
         metrics_port=said.port("metrics", 6000),
+        metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
+        metrics_on_http=False,
     )
 
 

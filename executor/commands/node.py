@@ -10,6 +10,7 @@ from executor import options, parameters, server_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings
 
+METRICS_PORT = "PREDICTIVE_UNIT_METRICS_SERVICE_PORT"
 NODE_TYPES = ("MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER")
 PURPOSE = "serve one Python class as a node"
 EPILOG = """\
@@ -23,7 +24,9 @@ examples:
   millrace node SKLEARN_SERVER --parameters '{"model_uri": "s3://models/iris"}'
 
 environment: PREDICTIVE_UNIT_GRPC_SERVICE_PORT, PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS and
-PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name;
+PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name; metrics
+are told at PREDICTIVE_UNIT_METRICS_ENDPOINT (/metrics) of the HTTP port, and of the port
+PREDICTIVE_UNIT_METRICS_SERVICE_PORT where that is set;
 SELDON_CERT_MOUNT_PATH, SELDON_CERT_FILE_NAME and SELDON_CERT_KEY_FILE_NAME for --tls-cert and --tls-key.
 """
 
@@ -39,10 +42,12 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> NodeSettings:
     """What `millrace node` was asked. Raises `UsageError`."""
-    grpc_port, http_port = parsed.grpc_port, parsed.http_port
+    grpc_port, http_port, metrics_port = parsed.grpc_port, parsed.http_port, None
     if parsed.uds is None:
         grpc_port = options.port_from(environment, "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", grpc_port, 5000)
         http_port = options.port_from(environment, "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", http_port, 9000)
+        if environment.get(METRICS_PORT):
+            metrics_port = options.port_from(environment, METRICS_PORT, None, 0)
     text = parsed.parameters or environment.get("PREDICTIVE_UNIT_PARAMETERS") or "{}"
     return NodeSettings(
         component=parsed.component,
@@ -56,6 +61,8 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> N
         threads=parsed.threads,
         log_level=parsed.log_level,
         workers=parsed.workers,
+        metrics_port=metrics_port,
+        metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
     )
 
 

@@ -3,7 +3,7 @@
 Must not call user code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy
@@ -29,9 +29,14 @@ def build(
     encoding: int,
     node: str,
     tells_metrics: bool = True,
+    record: Callable[[list[meta.Meta]], object] | None = None,
 ) -> native.Message:
-    """The answer to `call`. `path` is the component's own entry of requestPath, empty for none."""
+    """The answer to `call`. `path` is the component's own entry of requestPath, empty for none. `record` gets the
+    component's metrics.
+    """
     data, tags, metrics = _unwrapped(result, added, node, step.name)
+    if metrics and record is not None:
+        record(metrics)
     metrics = metrics if tells_metrics else []
     # Seldon's wrapper takes lists through numpy for gRPC alone.
     payload = _payload(step, call, data, node, encoding == Encoding.SELDON_JSON)

@@ -15,6 +15,7 @@ from executor.component.methods import UserMethod
 from executor.component.steps import STEPS, Step
 from executor.component.work import Options, Work
 from executor.errors import ComponentError
+from executor.telemetry.users import HEALTH, Recorder
 from executor.types import Encoding, Method, Mode
 
 HEALTHY = "healthy"
@@ -31,7 +32,7 @@ class Host:
     Seldon's wrapper does. `methods` are the calls that the node will get: an object that lacks one is refused here,
     not at the first request. `image`
     goes into requestPath; without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID
-    says that this process is that node.
+    says that this process is that node. `recorder` counts what the object says in its metrics.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Host:
         image: str | None = None,
         methods: Collection[Method] | None = None,
         environ: Mapping[str, str] = os.environ,
+        recorder: Recorder | None = None,
     ) -> None:
         self.component = component
         self.name = name
         self._environ = environ
+        self._recorder = recorder
         self._image = image or ""
         self._path = self._own_path()
         self._options = _options(environ)
@@ -87,6 +90,8 @@ class Host:
         if result is None:
             result = ASSUMED_HEALTHY if methods.inherits_base(self.component) else HEALTHY
         added = await extras_of(self.component, self.name).collect_async()
+        if self._recorder is not None:
+            self._recorder.record(HEALTH, added.metrics)
         return answer.health(result, added, self._path, encoding, self.name)
 
     def _own_path(self) -> dict[str, str]:
@@ -101,7 +106,7 @@ class Host:
         main = methods.find(self.component, step.name)
         whole = methods.whole(self.component, step.name)
         extras = extras_of(self.component, self.name, step.naming)
-        work = Work(self.name, step, main, whole, extras, self._path, self._options, self._worded)
+        work = Work(self.name, step, main, whole, extras, self._path, self._options, self._worded, self._recorder)
         mains = list(whole.values()) if main is None else [*whole.values(), main]
         if mains:
             self._has.append(step)

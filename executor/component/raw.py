@@ -97,3 +97,20 @@ def _content(result: Any) -> Any:
     if not isinstance(result, dict | list):
         raise TypeError("allowed are a dict of a SeldonMessage's JSON form and a SeldonMessage")
     return result
+
+
+def metrics_of(result: Any) -> list[dict[str, Any]] | None:
+    """The metrics in what a raw method answered, dict or protobuf message; None where it has none to read."""
+    if isinstance(result, dict):
+        found = result.get("meta")
+        told = found.get("metrics") if isinstance(found, dict) else None
+        # JSON leaves out what is the default in protobuf.
+        return [{"type": "COUNTER", **each} for each in told if isinstance(each, dict)] if told else None
+    said = getattr(result, "meta", None)
+    return [
+        {"key": each.key, "type": _METRIC_TYPES[each.type], "value": each.value, "tags": dict(each.tags)}
+        for each in getattr(said, "metrics", ())
+    ]
+
+
+_METRIC_TYPES = ("COUNTER", "GAUGE", "TIMER")

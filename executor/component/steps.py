@@ -107,6 +107,8 @@ def _nothing(call: Call) -> Any:
     return numpy.array([])
 
 
+REWARD = 2
+"""Which of a feedback's places is the reward."""
 _FEATURES = ("X", "names")
 _CLASSES = ("class_names",)
 STEPS: tuple[Step, ...] = (

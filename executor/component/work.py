@@ -5,16 +5,19 @@ Must not decide anything per request that is known when the component is hosted.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from executor._native import message as native
-from executor.component import answer, faults, methods
+from executor.component import answer, faults, meta, methods
 from executor.component import raw as raw_forms
 from executor.component.codecs import CODECS
 from executor.component.extras import Added, Extras
 from executor.component.methods import UserMethod
-from executor.component.steps import Call, Step
+from executor.component.steps import REWARD, Call, Step
 from executor.errors import Error
+from executor.telemetry.users import METHODS, Recorder
+from executor.types import Method
 
 
 class Options(NamedTuple):
@@ -42,6 +45,8 @@ class Work:
     options: Options = field(default_factory=Options)
     worded: Callable[[Exception, str], Error | None] | None = None
     """The component's own way to word exceptions."""
+    recorder: Recorder | None = None
+    """Counts what the component says in its metrics."""
     places: int = field(init=False, default=0)
     """How many arguments the method is given by position: a class may leave out the names."""
     named: bool = field(init=False, default=False)
@@ -62,7 +67,7 @@ class Work:
         whole = self.whole.get(message.encoding)
         if whole is not None:
             try:
-                return self._closed(whole.call(self._raw_argument(message)), message.encoding, whole)
+                return self._closed(whole.call(self._raw_argument(message)), message, whole)
             except Exception as exc:
                 self._go_on(exc, whole)
         call = self.opened(message)
@@ -77,7 +82,7 @@ class Work:
         whole = self.whole.get(message.encoding)
         if whole is not None:
             try:
-                return self._closed(await whole.call(self._raw_argument(message)), message.encoding, whole)
+                return self._closed(await whole.call(self._raw_argument(message)), message, whole)
             except Exception as exc:
                 self._go_on(exc, whole)
         call = self.opened(message)
@@ -97,7 +102,13 @@ class Work:
 
     def answered(self, call: Call, result: Any, added: Added, encoding: int) -> native.Message:
         """The answer that says `result`."""
-        return answer.build(self.step, call, result, added, self.path, encoding, self.node, self.options.tells_metrics)
+        record = None
+        if self.recorder is not None:
+            record = partial(self.recorder.record, METHODS[self.step.method])
+            if self.step.method is Method.SEND_FEEDBACK:
+                self.recorder.reward(call.places[REWARD])
+        tells = self.options.tells_metrics
+        return answer.build(self.step, call, result, added, self.path, encoding, self.node, tells, record)
 
     def rescued(self, exc: Exception, call: Call) -> Any:
         """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
@@ -120,8 +131,20 @@ class Work:
     def _raw_argument(self, message: native.Message) -> Any:
         return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
 
-    def _closed(self, result: Any, encoding: int, whole: UserMethod) -> native.Message:
-        return raw_forms.closed(result, encoding, self.node, whole.name, self.options.passes_bytes)
+    def _closed(self, result: Any, message: native.Message, whole: UserMethod) -> native.Message:
+        if self.recorder is not None:
+            self._record_whole(result, message, self.recorder)
+        return raw_forms.closed(result, message.encoding, self.node, whole.name, self.options.passes_bytes)
+
+    def _record_whole(self, result: Any, message: native.Message, recorder: Recorder) -> None:
+        try:
+            recorder.record(
+                METHODS[self.step.method], meta.checked_metrics(raw_forms.metrics_of(result), self.node, "")
+            )
+        except Error as exc:  # the answer goes out as it is, all the same
+            faults.logger.warning("%s", exc)
+        if self.step.method is Method.SEND_FEEDBACK:
+            recorder.reward(CODECS[message.encoding].open_feedback(message).reward)
 
     def _go_on(self, exc: Exception, whole: UserMethod) -> None:
         """A raw method that says it is not implemented leaves the call to the plain one; anything else is an error."""

@@ -27,6 +27,8 @@ class Action(Enum):
     """Whether requests can be served, with an empty body."""
     PING = "ping"
     """Always yes, with a text."""
+    METRICS = "metrics"
+    """What is counted, as Prometheus asks for it."""
     DOC = "doc"
     """What is served, told to people and programs: a page, or an OpenAPI document."""
 

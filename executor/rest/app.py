@@ -5,10 +5,11 @@ Must not parse payloads, and must not know a protocol's paths or bodies: those c
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from executor import errors
 from executor._native import budget as budgets
@@ -17,7 +18,7 @@ from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
 from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_reply
-from executor.rest.plain import Routes, Starter
+from executor.rest.plain import Meter, Routes, Starter
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
 from executor.types import Encoding, Form, Method, Walk
@@ -36,6 +37,10 @@ DISCARD_S = 2.0
 _RETRY = (b"retry-after", b"1")
 
 
+Scrape = Callable[[str], Awaitable[tuple[str, bytes]]]
+"""Is given an Accept header, and answers the content type and text of what is counted."""
+
+
 class Answer(Protocol):
     """What the request path answers."""
 
@@ -51,6 +56,7 @@ class Inference(Starter, Protocol):
     @property
     def takes_foreign(self) -> bool: ...
     async def healthy(self) -> bool: ...
+    async def health(self) -> Mapping[str, Any]: ...
 
     async def run(
         self,
@@ -94,7 +100,12 @@ class App:
         budget: budgets.Budget | None = None,
         node: str = "",
         site: Site | None = None,
+        scrape: Scrape | None = None,
     ) -> None:
+        self.meters: Mapping[str, Mapping[str, Meter]] = {}
+        self.on_refused: Callable[[], object] | None = None
+        """Is called when there is no memory for a body, or it is too large."""
+        self._scrape = scrape
         self.draining = False
         self._inference = inference
         self._table = table
@@ -107,7 +118,8 @@ class App:
         self._site = site or Site()
         self._shared = {route: answers.shared_headers(table, route, self._site) for route in table.routes}
         self._pages = docs.pages(table, self._site)
-        self.plain = Routes(table, inference, default_timeout_s, self._site).plain
+        self._short = Routes(table, inference, default_timeout_s, self._site)
+        self.plain = self._short.plain
         """The short way of plain requests, which `executor.rest.connection` tries first."""
         self._actions: dict[Action, Callable[[Request], Awaitable[Reply]]] = {
             Action.RUN: self._run,
@@ -117,8 +129,14 @@ class App:
             Action.READY: self._ready,
             Action.LIVE: self._live,
             Action.PING: self._ping,
+            Action.METRICS: self._metrics,
             Action.DOC: self._doc,
         }
+
+    def count(self, meters: Mapping[str, Mapping[str, Meter]]) -> None:
+        """Counts requests in `meters`, by verb and the path of their route, from now on."""
+        self.meters = meters
+        self._short.meters = meters.get("POST", {})
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         """Serve one HTTP request, as ASGI has it."""
@@ -151,6 +169,7 @@ class App:
         if verb == "OPTIONS" and route.verbs:
             await _send(send, Reply(200, b"", ()), shared)
             return
+        began = time.monotonic()
         head = headers.Head(scope["headers"])
         puid = head.puid or (self._inference.new_puid() if self._table.puid else None)
         extra = self._extra(shared, head, puid, scope)
@@ -160,7 +179,11 @@ class App:
             if isinstance(error, bodies.NoMemoryError):
                 extra = [*extra, _RETRY]
             if error.http_status == 413 or isinstance(error, bodies.NoMemoryError):
-                await self._refuse_body(receive, send, self._failure(error), extra)
+                if self.on_refused is not None:
+                    self.on_refused()
+                reply = self._failure(error)
+                self._count(verb, route, reply, began)
+                await self._refuse_body(receive, send, reply, extra)
                 return
             reply = self._failure(error)
         except bodies.Disconnected:
@@ -168,7 +191,13 @@ class App:
         except Exception as cause:
             log.exception("%s %s failed", verb, path)
             reply = self._failure(answers.internal(cause))
+        self._count(verb, route, reply, began)
         await _send(send, reply, extra)
+
+    def _count(self, verb: str, route: Route, reply: Reply, began: float) -> None:
+        meter = self.meters.get(verb, {}).get(route.path)
+        if meter is not None:
+            meter.since(reply.status, began)
 
     # --- actions ----------------------------------------------------------------------------------------------
 
@@ -215,6 +244,11 @@ class App:
         return Reply(200, bytes(answer))
 
     async def _ready(self, request: Request) -> Reply:
+        if "verbose" in parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True):
+            found: Mapping[str, Any] = await self._inference.health()
+            if self.draining:
+                found = {**found, "ready": False, "why": "draining"}
+            return replace(json_reply(found), status=200 if found["ready"] else 503)
         return Reply(200 if not self.draining and await self._inference.healthy() else 503, b"", ())
 
     async def _live(self, request: Request) -> Reply:
@@ -222,6 +256,13 @@ class App:
 
     async def _ping(self, request: Request) -> Reply:
         return Reply(200, b"pong", (answers.TEXT,))
+
+    async def _metrics(self, request: Request) -> Reply:
+        if self._scrape is None:
+            return Reply(404, b"nothing is counted here\n", (answers.TEXT,))
+        accept = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"accept"]
+        kind, text = await self._scrape(", ".join(accept))
+        return Reply(200, text, ((b"content-type", kind.encode()),))
 
     async def _doc(self, request: Request) -> Reply:
         found = self._pages.get(request.name if request.name != self._node else "")

@@ -4,7 +4,8 @@ Must not answer anything otherwise than `app` does: what is not plain, or not JS
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import errors
@@ -46,6 +47,12 @@ class Starter(Protocol):
     ) -> Running: ...
 
 
+class Meter(Protocol):
+    """What counts requests."""
+
+    def since(self, code: int, began: float) -> None: ...
+
+
 class Routes:
     """The routes of a table that can go the short way, by path, with the header lines of their answers."""
 
@@ -53,6 +60,8 @@ class Routes:
         self.table = table
         self.starter = starter
         self.default_timeout_s = default_timeout_s
+        self.meters: Mapping[str, Meter] = {}
+        """What counts POSTs, by the path of their route."""
         self._routes = {
             route.path.encode(): (route, answers.lines_of(answers.shared_headers(table, route, site)))
             for route in table.routes
@@ -70,12 +79,13 @@ class Routes:
 class Plain:
     """One request: `start` it; its answer is told once, unless it is cancelled."""
 
-    __slots__ = ("_lines", "_puid", "_request", "_route", "_routes", "_running", "_tell")
+    __slots__ = ("_began", "_lines", "_puid", "_request", "_route", "_routes", "_running", "_tell")
 
     def __init__(self, routes: Routes, route: Route, lines: bytes, request: http1.PlainRequest) -> None:
         self._routes = routes
         self._route = route
         self._request = request
+        self._began = 0.0
         self._puid = request.puid
         self._lines = lines
         if routes.table.puid:
@@ -88,6 +98,7 @@ class Plain:
         """Begins; `tell` may be called before this returns."""
         routes, route, request = self._routes, self._route, self._request
         self._tell = tell
+        self._began = time.monotonic()
         try:
             timeout_s = routes.default_timeout_s
             if request.timeout is not None:
@@ -122,6 +133,7 @@ class Plain:
         except Exception as cause:
             error = cause
         reply = self._failure(error or errors.Error("no answer"))
+        self._count(reply.status)
         tell(reply.status, answers.lines_of([*reply.headers]) + self._lines, reply.body)
 
     def _answer(self, tell: Tell, body: bytes) -> None:
@@ -129,7 +141,13 @@ class Plain:
         status = route.status_of(body) if route.status_of else 200
         if table.escape_html:
             body = answers.escape_html(body)
+        self._count(status)
         tell(status, b"content-type: application/json\r\n" + self._lines, body)
+
+    def _count(self, status: int) -> None:
+        meter = self._routes.meters.get(self._route.path)
+        if meter is not None:
+            meter.since(status, self._began)
 
     def _failure(self, error: Exception) -> answers.Reply:
         if not isinstance(error, errors.Error):

@@ -69,6 +69,7 @@ class Channel:
         resolve: Resolve = look_up,
     ) -> None:
         self._address = parse_target(target) if isinstance(target, str) else target
+        self.node = node
         self._label = f"node '{node}' at {self.target}" if node else self.target
         self._settings = settings or ChannelSettings()
         self._own_reactor = reactor is None

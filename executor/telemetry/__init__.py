@@ -1,4 +1,4 @@
-"""Owns what the executor tells others of its work, beside answers.
+"""Owns what can be seen of the executor's work beside answers: what is counted, and the log of payloads.
 
-Must not decide anything for a request, nor hold one up.
+Must not decide anything for a request, nor hold one up, nor know how anything that is counted is done.
 """

@@ -40,3 +40,12 @@ def test_bad_port_in_the_environment(capsys: pytest.CaptureFixture[str]) -> None
     status = cli.main(["node", "m.py:M"], {"PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "http"})
     assert status == options.USAGE_STATUS
     assert "PREDICTIVE_UNIT_HTTP_SERVICE_PORT: port 'http'" in capsys.readouterr().err
+
+
+def test_where_metrics_are_told() -> None:
+    settings = node.settings_of(parsed("node", "m.py:M"), {})
+    assert (settings.metrics_port, settings.metrics_path, settings.metrics_on_http) == (None, "/metrics", True)
+    said = {"PREDICTIVE_UNIT_METRICS_SERVICE_PORT": "7003", "PREDICTIVE_UNIT_METRICS_ENDPOINT": "/prometheus"}
+    settings = node.settings_of(parsed("node", "m.py:M"), said)
+    assert (settings.metrics_port, settings.metrics_path) == (7003, "/prometheus")
+    assert node.settings_of(parsed("node", "m.py:M", "--uds", "/tmp/s"), said).metrics_port is None

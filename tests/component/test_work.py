@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from support.components import BOTH, ask
 
+from executor._pb import seldon_pb2
 from executor.component.host import Host
 from executor.errors import ComponentError, DecodeError
+from executor.telemetry.users import Recorder
 from executor.types import Method
 
 ROW = {"data": {"names": ["a"], "ndarray": [[1.0]]}, "meta": {"puid": "p"}}
@@ -83,3 +85,88 @@ def test_a_message_that_does_not_open_names_the_node(encoding: int) -> None:
     with pytest.raises(DecodeError) as caught:
         ask(Tagged(), {"data": {"tensor": {"shape": [5], "values": [1.0]}}}, encoding=encoding)
     assert caught.value.node == "node"
+
+
+class Noting(Recorder):
+    """Notes what it is told to count."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def record(self, method: str, entries: Any) -> None:
+        self.told += [(method, each["key"], each["type"], each["value"]) for each in entries]
+
+    def reward(self, reward: float) -> None:
+        self.told.append(reward)
+
+
+SEEN = {"key": "seen", "type": "COUNTER", "value": 1}
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+@pytest.mark.parametrize("tells", ["true", "false"])
+def test_metrics_are_counted_whether_or_not_they_are_told(encoding: int, tells: str) -> None:
+    class Model:
+        def predict(self, X: Any, names: Any) -> Any:
+            return X
+
+        def metrics(self) -> Any:
+            return [SEEN]
+
+    noting = Noting()
+    host = Host(Model(), "n", environ={"INCLUDE_METRICS_IN_CLIENT_RESPONSE": tells}, recorder=noting)
+    assert ("metrics" in ask(host, ROW, encoding=encoding)["meta"]) == (tells == "true")
+    assert noting.told == [("predict", "seen", "COUNTER", 1)]
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_metrics_of_raw_methods_are_counted(encoding: int) -> None:
+    class Model:
+        def predict_raw(self, message: Any) -> Any:
+            if isinstance(message, dict):
+                return {"meta": {"metrics": [{"key": "seen", "value": 1}, "odd"]}}
+            message.Clear()
+            message.meta.metrics.add(key="seen", value=1)
+            return message
+
+    noting = Noting()
+    ask(Host(Model(), "n", environ={}, recorder=noting), ROW, encoding=encoding)
+    assert noting.told == [("predict", "seen", "COUNTER", 1)]
+
+
+def test_a_raw_answer_with_bad_metrics_goes_out_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    answer = {"meta": {"metrics": [{"key": "seen", "type": "TALLY", "value": 1}]}}
+    noting = Noting()
+    model = type("Model", (), {"predict_raw": lambda self, message: answer})()
+    assert ask(Host(model, "n", environ={}, recorder=noting), ROW) == answer
+    assert noting.told == []
+    assert "needs a `type`" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+@pytest.mark.parametrize("raw", [False, True])
+def test_rewards_are_counted(encoding: int, raw: bool) -> None:
+    def send_feedback(self: Any, *places: Any) -> None:
+        return None
+
+    def send_feedback_raw(self: Any, feedback: Any) -> Any:
+        return {} if isinstance(feedback, dict) else seldon_pb2.SeldonMessage()
+
+    given: Any = send_feedback_raw if raw else send_feedback
+    noting = Noting()
+    host = Host(type("Model", (), {given.__name__: given})(), "n", environ={}, recorder=noting)
+    ask(host, {"request": ROW, "reward": 0.5}, Method.SEND_FEEDBACK, encoding)
+    assert noting.told == [0.5]
+
+
+async def test_metrics_of_a_health_check_are_counted() -> None:
+    class Model:
+        def health_status(self) -> str:
+            return "fine"
+
+        def metrics(self) -> Any:
+            return [SEEN]
+
+    noting = Noting()
+    await Host(Model(), "n", environ={}, recorder=noting).health()
+    assert noting.told == [("health", "seen", "COUNTER", 1)]

@@ -53,7 +53,7 @@ async def test_stop_lets_jobs_that_have_begun_or_wait_finish() -> None:
 async def test_calls_after_the_pool_has_stopped_are_refused() -> None:
     bench = Bench(node("m"), replaced={"m": offering(Mode.BLOCKING, slow)})
     bench.pool.stop()
-    with pytest.raises(errors.NodeError, match="node 'm': the threads for blocking components have ended"):
+    with pytest.raises(errors.NodeError, match="node 'm': the threads have ended"):
         await bench.predict("x")
     assert bench.endpoints["m"].running == 0
     bench.close()

@@ -1,4 +1,7 @@
-"""The walks of a plan, with components in this process that note how they are called; `routing` in their answers."""
+"""The walks of a plan, with components in this process that note how they are called; `routing` in their answers.
+
+Tests `feedback` too.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+from contextlib import closing
+from itertools import count
 
 import pytest
 from support.inference import MemoryInference
-from support.rest import RawReply, exchange, head, served
+from support.prometheus import samples
+from support.rest import RawReply, ask, exchange, head, served
 
-from executor import errors
+from executor import counting, errors
 from executor._native import budget
 from executor.protocol import seldon
 from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.settings import ServeLimits
+from executor.telemetry.families import Names
+from executor.telemetry.store import Store
 from executor.types import Encoding, Form, Method, Walk
 
 BODY = b'{"data":{"ndarray":[[1,2]]}}'
@@ -345,3 +350,50 @@ def test_node_status_in_the_answer_becomes_the_http_status(reply: bytes, status:
     answered = exchange(head("POST", "/predict", JSON, body=BODY), MemoryInference(reply=reply), node=True)
     assert (answered.status, answered.body) == (status, reply)
     assert exchange(head("POST", "/route", JSON, body=BODY), MemoryInference(reply=reply), node=True).status == 200
+
+
+def test_readiness_tells_more_to_those_who_ask() -> None:
+    inference, query = MemoryInference(), "?a=b&verbose"
+    reply = exchange(head("GET", f"/ready{query}"), inference)
+    assert (reply.status, json.loads(reply.body)) == (200, {"ready": True, "nodes": []})
+    inference.ready = False
+    assert exchange(head("GET", f"/ready{query}"), inference).status == 503
+    assert exchange(head("GET", "/ready?other"), inference).body == b""
+
+
+def test_metrics_are_told_where_they_are_asked_for() -> None:
+    asked = []
+
+    async def scrape(accept: str) -> tuple[str, bytes]:
+        asked.append(accept)
+        return "text/x", b"up 1\n"
+
+    async def run() -> list[RawReply]:
+        table = counting.scraped(seldon.EXECUTOR_REST, "/prometheus")
+        async with served(App(MemoryInference(), table, scrape=scrape)) as (_, port):
+            return [await ask(port, head(verb, "/prometheus", "Accept: a", "Accept: b")) for verb in ("GET", "POST")]
+
+    got, refused = asyncio.run(run())
+    assert (got.status, got.headers["content-type"], got.body) == (200, "text/x", b"up 1\n")
+    assert refused.status == 405
+    assert asked == ["a, b"]
+
+
+def test_requests_are_counted_by_verb_and_path() -> None:
+    long, refused = "x" * 200_000, count()
+
+    async def run(meters: counting.RestMeters) -> None:
+        app = App(MemoryInference(), seldon.EXECUTOR_REST, limits=ServeLimits(max_message_bytes=2000))
+        app.count(meters)
+        app.on_refused = refused.__next__
+        async with served(app) as (_, port):
+            await ask(port, head("POST", PREDICT, JSON, body=BODY))
+            await ask(port, head("POST", PREDICT, "Content-Type: application/json; charset=utf-8", body=BODY))
+            await ask(port, head("POST", PREDICT, JSON, "Millrace-Timeout: never", body=BODY))
+            await ask(port, head("POST", PREDICT, JSON, body=f'{{"strData":"{long}"}}'.encode()))
+
+    with closing(Store()) as store:
+        asyncio.run(run(counting.Counting(store, Names("dep")).rest(seldon.EXECUTOR_REST)))
+        text, name = store.text()[1].decode(), "seldon_api_executor_server_requests_seconds_count"
+    assert [samples(text, name, method="post", code=code) for code in ("200", "400", "413")] == [[2], [1], [1]]
+    assert next(refused) == 1

@@ -91,6 +91,9 @@ class MemoryInference:
     async def healthy(self) -> bool:
         return self.ready
 
+    async def health(self) -> Mapping[str, Any]:
+        return {"ready": self.ready, "nodes": []}
+
     async def run(
         self,
         walk: Walk,

@@ -1,0 +1,296 @@
+"""Owns a request's life and its steps' calls: how it begins, fails and ends, what is called, and what of it is counted.
+
+Must not know which step comes after which (`flow` and `feedback` do), a protocol (codecs do), nor how a node is reached
+(endpoints do). The one clock it reads is that of `meters`, to count by.
+
+A request is one block of memory with a step for each node. An endpoint may complete a call while it is being started;
+so after a call was started, nothing of the request is touched again.
+"""
+
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, strlen
+
+from executor._native.codec cimport codec_of, codec_t, name_t
+from executor._native.endpoint cimport (
+    call_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
+)
+from executor._native.message cimport message_t, message_unref
+from executor._native.meters cimport (
+    REJECTED_DEADLINE, REJECTED_IN_FLIGHT, REJECTED_QUEUE, meter_add, meter_failed, meter_now, meter_t,
+    node_meter_t,
+)
+from executor._native.patience cimport patience_begin, patience_end
+from executor._native.program cimport program_ref, program_t, program_unref
+from executor._native.routing cimport with_routing
+from executor._native.stats cimport histogram_add
+from executor._native.tap cimport TAP_REQUEST, tap_skips
+from executor._native.transport cimport timer_disarm, timer_t
+from executor._native.types cimport (
+    ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, ROUTE_ALL, STATUS_CANCELLED,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, WALK_PREDICT, failure_clear, failure_t,
+)
+
+
+# --- a request's life ---------------------------------------------------------------------------
+
+cdef request_t *request_new(
+    engine_t *engine, program_t *program, int walk, int method, message_t *message, metadata_t *metadata,
+    const char *puid, size_t puid_size, double deadline, const front_ops_t *front, void *user,
+) noexcept nogil:
+    cdef request_t *request = NULL
+    if engine.in_flight >= engine.in_flight_max:
+        count_rejected(engine, REJECTED_IN_FLIGHT)
+    else:
+        request = <request_t *>calloc(1, sizeof(request_t) + program.count * sizeof(step_t))
+    if request == NULL:
+        message_unref(message)
+        metadata_unref(metadata)
+        return NULL
+    request.engine = engine
+    request.program = program_ref(program)
+    request.walk = walk
+    request.method = method
+    request.encoding = message.encoding
+    request.message = message
+    request.metadata = metadata
+    request.tap = NULL if program.tap == NULL or tap_skips(metadata) else program.tap
+    request.puid_size = min(puid_size, sizeof(request.puid))
+    memcpy(request.puid, puid, request.puid_size)
+    request.deadline = deadline
+    request.front = front
+    request.user = user
+    request.steps = <step_t *>(<char *>request + sizeof(request_t))
+    request.timer.fire = on_deadline
+    request.timer.owner = request
+    engine.in_flight += 1
+    count_in_flight(engine)
+    return request
+
+
+cdef void on_deadline(timer_t *timer, double now) noexcept nogil:
+    cdef request_t *request = <request_t *>timer.owner
+    cdef char[80] text
+    count_rejected(request.engine, REJECTED_DEADLINE)
+    snprintf(text, sizeof(text), b"deadline exceeded after %.3f s", now - request.started)
+    fail(request, error_new(STATUS_DEADLINE_EXCEEDED, text, strlen(text)))
+
+
+cdef void fail(request_t *request, error_t *error) noexcept nogil:
+    if request.over:
+        error_free(error)
+        return
+    request.over = True
+    request.holds += 1
+    error_free(request.error)    # a feedback walk may have met one already
+    request.error = error
+    cancel_calls(request)
+    request.front.finish(request)
+    leave(request)
+
+
+cdef void cancel_calls(request_t *request) noexcept nogil:
+    cdef step_t *step
+    cdef endpoint_t *endpoint
+    cdef int index = 0
+    while request.calls > 0 and index < request.program.count:
+        step = &request.steps[index]
+        if step.calling:
+            step.calling = False
+            request.calls -= 1
+            if step.timer.due > 0:
+                patience_end(step)
+            endpoint = request.program.nodes[index].endpoint
+            endpoint.ops.cancel(endpoint, &step.call)
+            count_call(step, STATUS_CANCELLED, NULL, NULL)
+            message_unref(step.call.message)
+            step.call.message = NULL
+        index += 1
+
+
+cdef void leave(request_t *request) noexcept nogil:
+    cdef int index
+    request.holds -= 1
+    if request.holds > 0 or not request.over:
+        return
+    timer_disarm(request.engine.reactor, &request.timer)
+    for index in range(request.program.count):
+        drop_message(&request.steps[index])
+        message_unref(request.steps[index].logged)
+    message_unref(request.message)
+    message_unref(request.answer)
+    metadata_unref(request.metadata)
+    error_free(request.error)
+    free(request.routes)
+    request.engine.in_flight -= 1
+    count_in_flight(request.engine)
+    program_unref(request.program)
+    free(request)
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+cdef inline const name_t *name_of(step_t *step) noexcept nogil:
+    return &step.request.program.names[step.index]
+
+
+cdef void fail_at(step_t *step, int status, const char *text) noexcept nogil:
+    fail(step.request, error_at(status, name_of(step).data, name_of(step).size, text))
+
+
+cdef void fail_with(step_t *step, const failure_t *failure) noexcept nogil:
+    fail(step.request, error_of_failure(failure, name_of(step).data, name_of(step).size))
+
+
+cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noexcept nogil:
+    cdef const codec_t *codec
+    cdef message_t *other
+    cdef node_meter_t *meter
+    cdef failure_t failure
+    if encoding == ENCODING_ANY or message.encoding == encoding:
+        return message
+    failure_clear(&failure)
+    codec = codec_of(message.encoding)
+    other = codec.transcode(message, encoding, &failure)
+    if other == NULL:
+        if message.encoding != step.request.encoding:
+            failure.status = STATUS_INTERNAL     # a node wrote it, not the caller
+        fail_with(step, &failure)
+    else:
+        meter = step.request.program.nodes[step.index].meter
+        if meter != NULL:
+            meter.transcoded[encoding][0] += 1
+    message_unref(message)
+    return other
+
+
+cdef void start_call(step_t *step, after_t after, int method, message_t *message) noexcept nogil:
+    cdef request_t *request = step.request
+    cdef endpoint_t *endpoint = request.program.nodes[step.index].endpoint
+    cdef call_t *call = &step.call
+    message = in_encoding(step, message, endpoint.encoding)
+    if message == NULL:
+        return
+    if method == METHOD_AGGREGATE:
+        tapped(step, TAP_REQUEST, step.logged)     # not the children's answers
+    elif method != METHOD_ROUTE and method != METHOD_SEND_FEEDBACK:
+        tapped(step, TAP_REQUEST, message)
+    step.after = after
+    call.method = method
+    call.message = message
+    call.metadata = request.metadata
+    call.deadline = request.deadline
+    call.node = name_of(step).data
+    call.node_size = name_of(step).size
+    call.puid = request.puid
+    call.puid_size = request.puid_size
+    call.owner = step
+    call.complete = on_complete
+    call.token = NULL
+    call.waited = 0
+    call.retries = 0
+    call.turned_away = False
+    if endpoint.timeout > 0:
+        patience_begin(step, endpoint.timeout)
+    step.calling = True
+    request.calls += 1
+    count_start(step)
+    endpoint.ops.start(endpoint, call)
+
+
+cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept nogil:
+    cdef step_t *step = <step_t *>call.owner
+    cdef request_t *request = step.request
+    step.calling = False
+    request.calls -= 1
+    if step.timer.due > 0:
+        patience_end(step)
+    count_call(step, STATUS_OK if error == NULL else error.status, answer, error)
+    message_unref(call.message)
+    call.message = NULL
+    request.holds += 1
+    step.after(step, answer, error)
+    leave(request)
+
+
+# --- what is counted ----------------------------------------------------------------------------
+
+cdef inline void count_in_flight(engine_t *engine) noexcept nogil:
+    if engine.meter != NULL:
+        engine.meter.in_flight[0] = <double>engine.in_flight
+
+
+cdef inline void count_rejected(engine_t *engine, int reason) noexcept nogil:
+    if engine.meter != NULL:
+        engine.meter.rejected[reason][0] += 1
+
+
+cdef inline void count_start(step_t *step) noexcept nogil:
+    cdef node_meter_t *meter = step.request.program.nodes[step.index].meter
+    if meter != NULL:
+        meter.in_flight[0] += 1
+        meter.sent[0] += <double>step.call.message.size
+        step.called = meter_now()
+
+
+# A call is over.
+cdef void count_call(step_t *step, int status, const message_t *answer, const error_t *error) noexcept nogil:
+    cdef node_meter_t *meter = step.request.program.nodes[step.index].meter
+    cdef call_t *call = &step.call
+    cdef meter_t *calls
+    cdef double now
+    if meter == NULL:
+        return
+    now = meter_now()
+    calls = meter.methods[call.method]
+    meter.in_flight[0] -= 1
+    meter.retries[0] += call.retries
+    histogram_add(meter.queued, call.waited)
+    if answer != NULL:
+        meter.received[0] += <double>answer.size
+    if call.turned_away:
+        count_rejected(step.request.engine, REJECTED_QUEUE)
+    if calls == NULL:
+        return
+    if calls.http and error != NULL:
+        meter_failed(calls, error.exception, now - step.called, now)
+    else:
+        meter_add(calls, status, now - step.called, now)
+
+
+# --- steps --------------------------------------------------------------------------------------
+
+cdef step_t *step_begin(request_t *request, int index, message_t *message) noexcept nogil:
+    cdef step_t *step = &request.steps[index]
+    step.request = request
+    step.index = index
+    step.route = ROUTE_ALL
+    step.visited = True
+    step.message = message
+    return step
+
+
+cdef void drop_message(step_t *step) noexcept nogil:
+    message_unref(step.message)
+    message_unref(step.twin)
+    step.message = NULL
+    step.twin = NULL
+
+
+cdef void finish(step_t *root) noexcept nogil:
+    cdef request_t *request = root.request
+    cdef message_t *answer = take_message(root)
+    cdef failure_t failure
+    if request.walk == WALK_PREDICT:
+        failure_clear(&failure)
+        answer = with_routing(request, answer, &failure)
+        if answer == NULL:
+            failure.status = STATUS_INTERNAL     # a node's answer is at fault, not the caller
+            fail_with(root, &failure)
+            return
+    answer = in_encoding(root, answer, request.encoding)
+    if answer == NULL:
+        return
+    request.over = True
+    request.answer = answer
+    request.front.finish(request)

@@ -1,0 +1,92 @@
+"""Owns the feedback walk: which nodes are told of a reward, and in what order.
+
+Must not know how a node is called (`calling` does), a protocol (codecs do), nor a clock.
+
+Children on the path that the request took come first, all at once; then the node itself. An error stops nobody.
+"""
+
+from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin, tapped
+from executor._native.codec cimport codec_of, codec_t
+from executor._native.endpoint cimport error_free, error_t
+from executor._native.message cimport message_add_copy, message_new, message_ref, message_t, message_unref
+from executor._native.program cimport node_t
+from executor._native.request cimport request_t, step_t
+from executor._native.routing cimport read_taken_path
+from executor._native.tap cimport TAP_FEEDBACK
+from executor._native.types cimport (
+    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_RESOURCE_EXHAUSTED,
+)
+
+
+cdef void feedback_start(request_t *request, message_t *message) noexcept nogil:
+    cdef error_t *error = read_taken_path(request, message)
+    if error == NULL:
+        feedback_enter(request, 0, message)
+    else:
+        message_unref(message)
+        fail(request, error)
+
+
+# Children on the taken path first, all at once; an error among them stops nobody, or rewards would be lost.
+cdef void feedback_enter(request_t *request, int index, message_t *message) noexcept nogil:
+    cdef step_t *step = step_begin(request, index, message)
+    cdef node_t *node = &request.program.nodes[index]
+    cdef int slot
+    step.route = request.routes[index]
+    if node.child_count == 0 or step.route == ROUTE_NONE:
+        feedback_own(step)
+        return
+    request.holds += 1
+    step.waiting = node.child_count if step.route == ROUTE_ALL else 1
+    for slot in range(node.child_count):
+        if request.over:
+            break
+        if step.route == ROUTE_ALL or step.route == slot:
+            feedback_enter(request, node.children[slot], message_ref(message))
+    leave(request)
+
+
+cdef void feedback_own(step_t *step) noexcept nogil:
+    tapped(step, TAP_FEEDBACK, step.message)
+    if step.request.program.nodes[step.index].takes_feedback:
+        start_call(step, feedback_called, METHOD_SEND_FEEDBACK, message_ref(step.message))
+    else:
+        feedback_called(step, NULL, NULL)
+
+
+# A node has taken its feedback (or has no use for it); takes over `answer` and `error`.
+cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexcept nogil:
+    cdef request_t *request = step.request
+    cdef int parent = request.program.nodes[step.index].parent
+    if error != NULL and request.error == NULL:
+        request.error = error
+    else:
+        error_free(error)
+    if parent >= 0:
+        message_unref(answer)
+        step = &request.steps[parent]
+        step.waiting -= 1
+        if step.waiting == 0:
+            feedback_own(step)
+        return
+    if request.error == NULL:
+        # A root without feedback answers an empty message.
+        message_unref(step.message)
+        step.message = answer if answer != NULL else empty_message(request.encoding)
+        if step.message == NULL:
+            fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
+        else:
+            finish(step)
+        return
+    message_unref(answer)
+    request.over = True
+    request.front.finish(request)
+
+
+cdef message_t *empty_message(int encoding) noexcept nogil:
+    cdef const codec_t *codec = codec_of(encoding)
+    cdef message_t *message = message_new(encoding, FORM_MESSAGE)
+    if message != NULL and codec.empty_size > 0 and message_add_copy(message, codec.empty, codec.empty_size) < 0:
+        message_unref(message)
+        return NULL
+    return message

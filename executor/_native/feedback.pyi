@@ -1,0 +1,1 @@
+"""Owns the feedback walk. Nothing of it is reached from Python."""
