@@ -13,7 +13,7 @@ over children takes a hold on the request first.
 """
 
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, strlen
 
 from executor._native.chance cimport chance_next, chance_seed
@@ -23,6 +23,7 @@ from executor._native.endpoint cimport (
 )
 from executor._native.message cimport message_add_copy, message_flat, message_new, message_ref, message_t, message_unref
 from executor._native.patience cimport patience_begin, patience_end
+from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport node_t, program_ref, program_t, program_unref
 from executor._native.routing cimport read_taken_path, with_routing
 from executor._native.tap cimport TAP_FEEDBACK, TAP_REQUEST, TAP_RESPONSE, tap_add, tap_skips
@@ -57,7 +58,9 @@ cdef request_t *flow_new(
 ) noexcept nogil:
     cdef request_t *request = NULL
     if engine.in_flight < engine.in_flight_max:
-        request = <request_t *>calloc(1, sizeof(request_t) + program.count * sizeof(step_t))
+        request = <request_t *>pool_take_clear(
+            engine.reactor.pool, sizeof(request_t) + program.count * sizeof(step_t)
+        )
     if request == NULL:
         message_unref(message)
         metadata_unref(metadata)
@@ -153,12 +156,13 @@ cdef void cancel_calls(request_t *request) noexcept nogil:
 
 # Gives a hold back; the last one frees a request that is over.
 cdef void leave(request_t *request) noexcept nogil:
+    cdef program_t *program = request.program
     cdef int index
     request.holds -= 1
     if request.holds > 0 or not request.over:
         return
     timer_disarm(request.engine.reactor, &request.timer)
-    for index in range(request.program.count):
+    for index in range(program.count):
         drop_message(&request.steps[index])
         message_unref(request.steps[index].logged)
     message_unref(request.message)
@@ -167,8 +171,8 @@ cdef void leave(request_t *request) noexcept nogil:
     error_free(request.error)
     free(request.routes)
     request.engine.in_flight -= 1
-    program_unref(request.program)
-    free(request)
+    pool_give(request.engine.reactor.pool, request)
+    program_unref(program)
 
 
 # --- calls --------------------------------------------------------------------------------------
