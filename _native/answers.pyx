@@ -30,7 +30,7 @@ cdef void send_answer(stream_t *stream, message_t *answer, const char *puid, siz
     if puid_size > 0:
         put(&fields[count], b"seldon-puid", 11, puid, puid_size)
         count += 1
-    if stream_headers(stream, fields, count) < 0 or stream_send(stream, answer) < 0:
+    if stream_headers(stream, fields, count, count) < 0 or stream_send(stream, answer) < 0:
         stream_reset(stream, H2_INTERNAL_ERROR)      # never an OK without its message
         return
     put(&fields[0], b"grpc-status", 11, b"0", 1)

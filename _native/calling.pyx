@@ -8,7 +8,7 @@ so after a call was started, nothing of the request is touched again.
 """
 
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcpy, strlen
 
 from executor._native.codec cimport codec_of, codec_t, name_t
@@ -21,6 +21,7 @@ from executor._native.meters cimport (
     node_meter_t,
 )
 from executor._native.patience cimport patience_begin, patience_end
+from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport program_ref, program_t, program_unref
 from executor._native.routing cimport with_routing
 from executor._native.stats cimport histogram_add
@@ -42,7 +43,9 @@ cdef request_t *request_new(
     if engine.in_flight >= engine.in_flight_max:
         count_rejected(engine, REJECTED_IN_FLIGHT)
     else:
-        request = <request_t *>calloc(1, sizeof(request_t) + program.count * sizeof(step_t))
+        request = <request_t *>pool_take_clear(
+            engine.reactor.pool, sizeof(request_t) + program.count * sizeof(step_t)
+        )
     if request == NULL:
         message_unref(message)
         metadata_unref(metadata)
@@ -109,12 +112,13 @@ cdef void cancel_calls(request_t *request) noexcept nogil:
 
 
 cdef void leave(request_t *request) noexcept nogil:
+    cdef program_t *program = request.program
     cdef int index
     request.holds -= 1
     if request.holds > 0 or not request.over:
         return
     timer_disarm(request.engine.reactor, &request.timer)
-    for index in range(request.program.count):
+    for index in range(program.count):
         drop_message(&request.steps[index])
         message_unref(request.steps[index].logged)
     message_unref(request.message)
@@ -124,8 +128,8 @@ cdef void leave(request_t *request) noexcept nogil:
     free(request.routes)
     request.engine.in_flight -= 1
     count_in_flight(request.engine)
-    program_unref(request.program)
-    free(request)
+    pool_give(request.engine.reactor.pool, request)
+    program_unref(program)
 
 
 # --- calls --------------------------------------------------------------------------------------

@@ -79,8 +79,8 @@ cdef inline void ask_for_connection(channel_t *channel) noexcept nogil:
         channel_changed(channel)
 
 
-# The headers of a call; `timeout` is where the text of its time goes. Returns how many there are.
-cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nogil:
+# The headers of a call; `timeout` is where the text of its time goes. Returns how many there are; `fixed` are ours.
+cdef int head_of(exchange_t *exchange, nv_t *fields, int *fixed, char *timeout) noexcept nogil:
     cdef channel_t *channel = exchange.channel
     cdef int count = 8
     cdef int index
@@ -95,6 +95,7 @@ cdef int head_of(exchange_t *exchange, nv_t *fields, char *timeout) noexcept nog
     if exchange.deadline > 0:
         put(&fields[8], b"grpc-timeout", 12, timeout, timeout_print(exchange.deadline - channel.reactor.now, timeout))
         count += 1
+    fixed[0] = count
     if exchange.metadata != NULL:
         for index in range(min(exchange.metadata.count, FIELDS_MAX - count)):
             # A REST front passes on headers that mean something else to gRPC.
@@ -109,14 +110,15 @@ cdef void send(exchange_t *exchange, link_t *link) noexcept nogil:
     cdef nv_t[FIELDS_MAX] fields
     cdef char[TIMEOUT_TEXT] timeout
     cdef char[100] text
-    cdef int count = head_of(exchange, fields, timeout)
+    cdef int fixed = 0
+    cdef int count = head_of(exchange, fields, &fixed, timeout)
     cdef size_t size = fields_size(fields, count)
     if size > MAX_FIELDS_SENT:
         snprintf(text, sizeof(text), b"headers of %zu bytes: at most %d can be sent", size, <int>MAX_FIELDS_SENT)
         conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, text))
         return
     exchange.mark = link.conn.session.output.written + link.conn.session.output.pending
-    exchange.stream = session_request(link.conn.session, fields, count, exchange.message, False, exchange)
+    exchange.stream = session_request(link.conn.session, fields, count, fixed, exchange.message, False, exchange)
     if exchange.stream == NULL:
         conclude(exchange, error_here(exchange.channel, STATUS_RESOURCE_EXHAUSTED, b"out of memory"))
         return
@@ -445,6 +447,7 @@ cdef class Channel(Endpoint):
         self.channel.limits.max_header_bytes = max_header
         self.channel.limits.max_message = max_message
         self.channel.limits.budget = reactor.raw.budget
+        self.channel.limits.pool = reactor.raw.pool
         self.channel.limits.stream_window = 1 << 20
         self.channel.limits.connection_window = 16 << 20
         self.channel.changed.run = tell_change

@@ -5,7 +5,6 @@ Must not know how a connection is found for it: `channel` does.
 
 from libc.stdint cimport uint32_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
 from libc.string cimport strlen
 
 from executor._native.buffer cimport buffer_unref
@@ -14,6 +13,7 @@ from executor._native.endpoint cimport (
 )
 from executor._native.http2 cimport H2_CANCEL, H2_ENHANCE_YOUR_CALM, H2_REFUSED_STREAM
 from executor._native.message cimport message_of, message_ref, message_t, message_unref
+from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.transport cimport conn_t
 from executor._native.types cimport (
     FORM_MESSAGE, STATUS_CANCELLED, STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE,
@@ -21,7 +21,7 @@ from executor._native.types cimport (
 
 
 cdef exchange_t *exchange_new(channel_t *channel, message_t *message, metadata_t *metadata) noexcept nogil:
-    cdef exchange_t *exchange = <exchange_t *>calloc(1, sizeof(exchange_t))
+    cdef exchange_t *exchange = <exchange_t *>pool_take_clear(channel.reactor.pool, sizeof(exchange_t))
     if exchange != NULL:
         exchange.channel = channel
         exchange.message = message_ref(message)
@@ -35,7 +35,7 @@ cdef void exchange_free(exchange_t *exchange) noexcept nogil:
     metadata_unref(exchange.metadata)
     buffer_unref(exchange.body)
     error_free(exchange.error)
-    free(exchange)
+    pool_give(exchange.channel.reactor.pool, exchange)
 
 
 cdef error_t *error_here(channel_t *channel, int status, const char *text) noexcept nogil:

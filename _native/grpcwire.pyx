@@ -7,7 +7,7 @@ import zlib
 
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, strlen
+from libc.string cimport memcmp, memcpy, strlen
 
 from executor._native.budget cimport budget_give, budget_read, budget_t, budget_take
 from executor._native.buffer cimport (
@@ -60,17 +60,28 @@ cdef double timeout_parse(const char *text, size_t size) noexcept nogil:
     return amount * unit if unit > 0 else -1
 
 
+# By hand, since each call of a node has one and printf costs as much as all else that a call's headers take here.
+cdef size_t amount_print(long amount, char unit, char *out) noexcept nogil:
+    cdef char[TIMEOUT_TEXT] digits
+    cdef size_t first = TIMEOUT_TEXT - 1
+    digits[first] = unit
+    while amount > 0:
+        first -= 1
+        digits[first] = c'0' + amount % 10
+        amount //= 10
+    memcpy(out, digits + first, TIMEOUT_TEXT - first)
+    return TIMEOUT_TEXT - first
+
+
 cdef size_t timeout_print(double seconds, char *out) noexcept nogil:
-    cdef double micros = seconds * 1e6
-    if micros < 1:
-        micros = 1
+    cdef double micros = max(seconds * 1e6, 1.0)
     if micros < 1e8:
-        return snprintf(out, TIMEOUT_TEXT, b"%lldu", <long long>micros)
+        return amount_print(<long>micros, c'u', out)
     if micros < 1e11:
-        return snprintf(out, TIMEOUT_TEXT, b"%lldm", <long long>(micros / 1e3))
+        return amount_print(<long>(micros / 1e3), c'm', out)
     if micros < 1e14:
-        return snprintf(out, TIMEOUT_TEXT, b"%lldS", <long long>(micros / 1e6))
-    return snprintf(out, TIMEOUT_TEXT, b"%lldH", min(<long long>(micros / 3.6e9), 99999999))
+        return amount_print(<long>(micros / 1e6), c'S', out)
+    return amount_print(<long>min(micros / 3.6e9, 99999999.0), c'H', out)
 
 
 # --- text ---------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from executor._native.headers cimport (
 from executor._native.intake cimport intake_keep, intake_pop, intake_unpop, intake_wait, intake_waits
 from executor._native.nghttp2 cimport *
 from executor._native.output cimport output_free
+from executor._native.pool cimport pool_give, pool_resize, pool_t, pool_take, pool_take_clear
 from executor._native.sending cimport (
     MAX_FRAME, forget, hush, on_frame_send, on_read_length, on_send_data, stream_of, stream_reset, window,
 )
@@ -61,10 +62,27 @@ cdef void set_callbacks(nghttp2_session_callbacks *callbacks) noexcept nogil:
     nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, on_read_length)
 
 
+cdef void *block_new(size_t size, void *pool) noexcept nogil:
+    return pool_take(<pool_t *>pool, size)
+
+
+cdef void *block_clear(size_t count, size_t size, void *pool) noexcept nogil:
+    return pool_take_clear(<pool_t *>pool, count * size)     # of its own structs: never so many that this is too much
+
+
+cdef void *block_resize(void *block, size_t size, void *pool) noexcept nogil:
+    return pool_resize(<pool_t *>pool, block, size)
+
+
+cdef void block_free(void *block, void *pool) noexcept nogil:
+    pool_give(<pool_t *>pool, block)
+
+
 cdef int make_session(session_t *session) noexcept nogil:
     cdef nghttp2_session_callbacks *callbacks = NULL
     cdef nghttp2_option *option = NULL
     cdef nghttp2_session *h2 = NULL
+    cdef nghttp2_mem memory = nghttp2_mem(session.limits.pool, block_new, block_free, block_clear, block_resize)
     cdef int result = -1
     if nghttp2_session_callbacks_new(&callbacks) == 0 and nghttp2_option_new(&option) == 0:
         set_callbacks(callbacks)
@@ -72,9 +90,9 @@ cdef int make_session(session_t *session) noexcept nogil:
         nghttp2_option_set_no_closed_streams(option, 1)
         option_set_reset_rate(option, RESET_BURST, RESET_RATE)
         if session.server:
-            result = nghttp2_session_server_new2(&h2, callbacks, session, option)
+            result = nghttp2_session_server_new3(&h2, callbacks, session, option, &memory)
         else:
-            result = nghttp2_session_client_new2(&h2, callbacks, session, option)
+            result = nghttp2_session_client_new3(&h2, callbacks, session, option, &memory)
     nghttp2_option_del(option)
     nghttp2_session_callbacks_del(callbacks)
     session.h2 = h2
@@ -146,7 +164,7 @@ cdef int on_header(
     const uint8_t *value, size_t value_size, uint8_t flags, void *user
 ) noexcept nogil:
     cdef session_t *session = <session_t *>user
-    cdef stream_t *stream = stream_of(h2, frame.hd.stream_id)
+    cdef stream_t *stream = stream_of(session, frame.hd.stream_id)
     cdef size_t limit = session.limits.max_header_bytes
     cdef int result
     if stream == NULL:
@@ -228,7 +246,7 @@ cdef int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *us
     cdef bint ended = frame.hd.flags & NGHTTP2_FLAG_END_STREAM != 0
     cdef stream_t *stream
     if frame.hd.type == NGHTTP2_DATA or frame.hd.type == NGHTTP2_HEADERS:
-        stream = stream_of(h2, frame.hd.stream_id)
+        stream = stream_of(session, frame.hd.stream_id)
         if stream == NULL:
             return 0
         if frame.hd.type == NGHTTP2_HEADERS:
@@ -315,7 +333,7 @@ cdef int release(nghttp2_session *h2, stream_t *stream, int32_t stream_id, size_
 cdef int on_data_chunk(
     nghttp2_session *h2, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size, void *user
 ) noexcept nogil:
-    cdef stream_t *stream = stream_of(h2, stream_id)
+    cdef stream_t *stream = stream_of(<session_t *>user, stream_id)
     cdef size_t left = size
     if stream != NULL:
         if not intake_waits(&stream.intake) and take_data(stream, &data, &left) < 0:
@@ -387,7 +405,7 @@ cdef session_t *session_admit(budget_t *budget) noexcept nogil:
 
 cdef int on_stream_close(nghttp2_session *h2, int32_t stream_id, uint32_t error_code, void *user) noexcept nogil:
     cdef session_t *session = <session_t *>user
-    cdef stream_t *stream = stream_of(h2, stream_id)
+    cdef stream_t *stream = stream_of(session, stream_id)
     if stream == NULL:
         return 0
     # A request that never left (GOAWAY came first) was refused, whatever nghttp2 of this version calls it.

@@ -22,6 +22,7 @@ cdef extern from "nghttp2/nghttp2.h" nogil:
         NGHTTP2_HCAT_REQUEST
         NGHTTP2_NV_FLAG_NONE
         NGHTTP2_NV_FLAG_NO_INDEX
+        NGHTTP2_NV_FLAG_NO_COPY_NAME
         NGHTTP2_DATA_FLAG_EOF
         NGHTTP2_DATA_FLAG_NO_END_STREAM
         NGHTTP2_DATA_FLAG_NO_COPY
@@ -117,10 +118,20 @@ cdef extern from "nghttp2/nghttp2.h" nogil:
     void nghttp2_option_set_no_auto_window_update(nghttp2_option *option, int value)
     void nghttp2_option_set_no_closed_streams(nghttp2_option *option, int value)
 
-    int nghttp2_session_client_new2(
-        nghttp2_session **session, const nghttp2_session_callbacks *callbacks, void *user, const nghttp2_option *option)
-    int nghttp2_session_server_new2(
-        nghttp2_session **session, const nghttp2_session_callbacks *callbacks, void *user, const nghttp2_option *option)
+    ctypedef struct nghttp2_mem:
+        void *mem_user_data
+        void *(*malloc)(size_t, void *) noexcept
+        void (*free)(void *, void *) noexcept
+        void *(*calloc)(size_t, size_t, void *) noexcept
+        void *(*realloc)(void *, size_t, void *) noexcept
+
+    # `memory` is copied; NULL: the C library's.
+    int nghttp2_session_client_new3(
+        nghttp2_session **session, const nghttp2_session_callbacks *callbacks, void *user, const nghttp2_option *option,
+        nghttp2_mem *memory)
+    int nghttp2_session_server_new3(
+        nghttp2_session **session, const nghttp2_session_callbacks *callbacks, void *user, const nghttp2_option *option,
+        nghttp2_mem *memory)
     void nghttp2_session_del(nghttp2_session *session)
 
     ssize_t nghttp2_session_mem_recv(nghttp2_session *session, const uint8_t *data, size_t size)

@@ -5,6 +5,7 @@ from executor._native.buffer cimport buffer_t
 from executor._native.codec cimport name_t
 from executor._native.flow cimport engine_t, request_t
 from executor._native.http2 cimport limits_t, session_t, stream_t
+from executor._native.message cimport message_t
 from executor._native.meters cimport meter_t
 from executor._native.program cimport program_t
 from executor._native.transport cimport conn_t, reactor_t, timer_t
@@ -90,3 +91,5 @@ cdef void peer_settled(peer_t *peer) noexcept nogil
 cdef void peer_begins(peer_t *peer) noexcept nogil
 # Whether `size` more bytes may be queued for it; else `text` says why not.
 cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil
+# Charges an answer that Python made, which is one span, to the budget, until it has left. False: there is no room.
+cdef bint peer_charges(peer_t *peer, message_t *answer) noexcept nogil

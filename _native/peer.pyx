@@ -15,6 +15,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport strlen
 
 from executor._native.answers cimport send_status
+from executor._native.budget cimport budget_t, budget_take
+from executor._native.buffer cimport buffer_charge, buffer_t
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
@@ -102,6 +104,18 @@ cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcep
     snprintf(text, room, b"answers wait unread: %zu bytes of this connection, and %zu more are over the limit of %zu",
              unread, size, most)
     return False
+
+
+cdef bint peer_charges(peer_t *peer, message_t *answer) noexcept nogil:
+    cdef budget_t *budget = peer.server.reactor.budget
+    cdef buffer_t *buffer
+    if answer.count == 0:
+        return True
+    buffer = answer.spans[0].buffer
+    if not budget_take(budget, buffer.size, budget.hard):
+        return False
+    buffer_charge(buffer, budget, buffer.size)
+    return True
 
 
 # --- slow ones ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from executor._native.http2 cimport (
     stream_send, stream_t, stream_waits,
 )
 from executor._native.message cimport Message
+from executor._native.pool cimport Pool
 
 cdef enum:
     PIECES = 64
@@ -140,11 +141,12 @@ cdef class Session:
     cdef list events
     cdef dict streams
     cdef Budget budget
+    cdef Pool pool
 
     def __cinit__(
         self, bint server=False, *, uint32_t max_streams=100, uint32_t max_header_bytes=16384,
         size_t max_message=4 << 20, uint32_t stream_window=65535, uint32_t connection_window=65535,
-        Budget budget=None,
+        Budget budget=None, Pool pool=None,
     ):
         cdef limits_t limits
         limits.max_streams = max_streams
@@ -153,7 +155,9 @@ cdef class Session:
         limits.stream_window = stream_window
         limits.connection_window = connection_window
         limits.budget = NULL if budget is None else budget.raw
+        limits.pool = NULL if pool is None else &pool.raw
         self.budget = budget
+        self.pool = pool
         self.events = []
         self.streams = {}
         self.raw = session_new(server, &OPS, &limits, <void *>self)
@@ -223,7 +227,7 @@ cdef class Session:
         cdef Fields native = Fields(fields)
         cdef Message message = None if data is None else message_of(data)
         cdef stream_t *stream = session_request(
-            self.live(), native.raw, native.count, NULL if message is None else message.raw, more, NULL)
+            self.live(), native.raw, native.count, 0, NULL if message is None else message.raw, more, NULL)
         if stream == NULL:
             raise RuntimeError(f"request refused: room for {session_room(self.raw)} streams")
         self.streams[stream.id] = <size_t>stream
@@ -231,7 +235,7 @@ cdef class Session:
 
     def headers(self, int32_t stream, fields):
         cdef Fields native = Fields(fields)
-        if stream_headers(self.stream(stream), native.raw, native.count) < 0:
+        if stream_headers(self.stream(stream), native.raw, native.count, 0) < 0:
             raise RuntimeError(f"headers refused on stream {stream}")
 
     def send(self, int32_t stream, data):

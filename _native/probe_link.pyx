@@ -362,7 +362,7 @@ cdef void link_write(link_t *link) noexcept nogil:
 
 
 cdef bint link_open(link_t *link, load_t *load, int fd, void *veil) noexcept nogil:
-    cdef limits_t limits = limits_t(0, 64 << 10, 1 << 30, 16 << 20, 64 << 20, NULL)
+    cdef limits_t limits = limits_t(0, 64 << 10, 1 << 30, 16 << 20, 64 << 20, NULL, NULL)
     link.load = load
     link.fd = fd
     link.veil = veil

@@ -56,7 +56,9 @@ cdef bint send(load_t *load, double due) noexcept nogil:
     load.in_flight += 1
     load.sent += 1
     if load.protocol == GRPC:
-        if session_request(link.session, load.fields, load.field_count, <message_t *>load.message, False, slot) == NULL:
+        if session_request(
+            link.session, load.fields, load.field_count, 0, <message_t *>load.message, False, slot
+        ) == NULL:
             fault(slot, BAD_TRANSPORT, b"the session refused the request", b"", 0)
             finish(slot)
         return True

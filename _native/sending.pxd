@@ -36,9 +36,10 @@ cdef bint session_is_done(session_t *session) noexcept nogil
 
 # Client: opens a stream: HEADERS, one message, END_STREAM. Takes a reference on `message`. With `more` the stream stays
 # open for stream_send / stream_end(NULL, 0) (client streaming). NULL on failure: no room (see session_room), fields
-# over MAX_FIELDS_SENT, no memory.
+# over MAX_FIELDS_SENT, no memory. The names of the first `fixed` fields are lower-case and outlive the session, as
+# literals do: they are not copied.
 cdef stream_t *session_request(
-    session_t *session, const nv_t *fields, int count, message_t *message, bint more, void *user
+    session_t *session, const nv_t *fields, int count, int fixed, message_t *message, bint more, void *user
 ) noexcept nogil
 # Client: how many more streams the peer would accept now (its MAX_CONCURRENT_STREAMS minus ours), 0 after GOAWAY.
 cdef int session_room(session_t *session) noexcept nogil
@@ -49,8 +50,8 @@ cdef int session_terminate(session_t *session, uint32_t error_code) noexcept nog
 cdef int session_ping(session_t *session) noexcept nogil
 
 # stream_*: 0, or -1 when the stream cannot do that any more (it ended, was reset, or the fields are too large).
-# Server: the response's HEADERS.
-cdef int stream_headers(stream_t *stream, const nv_t *fields, int count) noexcept nogil
+# Server: the response's HEADERS; `fixed` as above.
+cdef int stream_headers(stream_t *stream, const nv_t *fields, int count, int fixed) noexcept nogil
 # Queues one message (a 5-byte prefix and its spans by reference); takes a reference.
 cdef int stream_send(stream_t *stream, message_t *message) noexcept nogil
 # After the queue: trailers with END_STREAM; trailers-only when no HEADERS were sent. Client: end of our half (count 0).
@@ -73,8 +74,10 @@ cdef enum:
     # enough that other streams of the connection wait for tens of microseconds only.
     MAX_FRAME = 256 << 10
 
-cdef inline stream_t *stream_of(nghttp2_session *h2, int32_t stream_id) noexcept nogil:
-    return <stream_t *>nghttp2_session_get_stream_user_data(h2, stream_id)
+cdef inline stream_t *stream_of(session_t *session, int32_t stream_id) noexcept nogil:
+    if session.latest == NULL or session.latest.id != stream_id:
+        session.latest = <stream_t *>nghttp2_session_get_stream_user_data(<nghttp2_session *>session.h2, stream_id)
+    return session.latest
 
 cdef uint32_t window(uint32_t size) noexcept nogil
 # Waits no more for the budget; the bytes that came are done with, as far as the connection is concerned. 0 or an error.

@@ -105,7 +105,7 @@ cdef int on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *us
     if frame.hd.type == NGHTTP2_GOAWAY:
         sent_goaway(session, &frame.goaway)
     elif frame.hd.type == NGHTTP2_HEADERS or frame.hd.type == NGHTTP2_DATA:
-        stream = stream_of(h2, frame.hd.stream_id)
+        stream = stream_of(session, frame.hd.stream_id)
         if stream == NULL:
             return 0
         stream.opened = True
@@ -152,23 +152,47 @@ cdef bint session_is_done(session_t *session) noexcept nogil:
 
 # --- the user's calls -----------------------------------------------------------------------------
 
-cdef inline bint is_volatile(const nv_t *field) noexcept nogil:
-    # Values that differ from call to call would only push the useful ones out of the peer's header table.
+cdef enum:                       # volatile headers: bits of session_t.named
+    NAMED_PUID = 1
+    NAMED_TIMEOUT = 2
+    NAMED_TRACE = 4
+    NAMED_ALWAYS = 8             # never put into the table, so that its name is spelled each time
+
+
+cdef inline int volatile_of(const nv_t *field) noexcept nogil:
+    if field.name_size == 11:
+        if memcmp(field.name, b"seldon-puid", 11) == 0:
+            return NAMED_PUID
+        return NAMED_TRACE if memcmp(field.name, b"traceparent", 11) == 0 else 0
     if field.name_size == 12:
-        return memcmp(field.name, b"grpc-timeout", 12) == 0 or memcmp(field.name, b"grpc-message", 12) == 0
-    if field.name_size != 11:
-        return False
-    return memcmp(field.name, b"traceparent", 11) == 0 or memcmp(field.name, b"seldon-puid", 11) == 0
+        if memcmp(field.name, b"grpc-timeout", 12) == 0:
+            return NAMED_TIMEOUT
+        return NAMED_ALWAYS if memcmp(field.name, b"grpc-message", 12) == 0 else 0
+    return 0
 
 
-cdef void convert(nghttp2_nv *target, const nv_t *fields, int count) noexcept nogil:
+# Values that differ from call to call would only push the useful ones out of the peer's header table. The first goes
+# there all the same: the others then need not spell the name, for as long as it stays there.
+cdef inline int flags_of(session_t *session, const nv_t *field) noexcept nogil:
+    cdef int named = volatile_of(field)
+    if named == 0:
+        return NGHTTP2_NV_FLAG_NONE
+    if named != NAMED_ALWAYS and not session.named & named:
+        session.named |= named
+        return NGHTTP2_NV_FLAG_NONE
+    return NGHTTP2_NV_FLAG_NO_INDEX
+
+
+cdef void convert(session_t *session, nghttp2_nv *target, const nv_t *fields, int count, int fixed) noexcept nogil:
     cdef int index
     for index in range(count):
         target[index].name = <uint8_t *>fields[index].name
         target[index].namelen = fields[index].name_size
         target[index].value = <uint8_t *>fields[index].value
         target[index].valuelen = fields[index].value_size
-        target[index].flags = NGHTTP2_NV_FLAG_NO_INDEX if is_volatile(&fields[index]) else NGHTTP2_NV_FLAG_NONE
+        target[index].flags = flags_of(session, &fields[index])
+        if index < fixed:
+            target[index].flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME
 
 
 cdef enum:
@@ -192,25 +216,25 @@ cdef int submit_fields(stream_t *stream, int kind, const nghttp2_nv *fields, int
     return nghttp2_submit_trailer(h2, stream.id, fields, count)
 
 
-cdef int submit(stream_t *stream, int kind, const nv_t *fields, int count, bint body) noexcept nogil:
-    # nghttp2 copies names and values before it returns.
+cdef int submit(stream_t *stream, int kind, const nv_t *fields, int count, int fixed, bint body) noexcept nogil:
+    # nghttp2 copies values, and names that are not fixed, before it returns.
     cdef nghttp2_nv[STACK_FIELDS] few
     cdef nghttp2_nv *many
     cdef int result
     if count <= STACK_FIELDS:
-        convert(few, fields, count)
+        convert(stream.session, few, fields, count, fixed)
         return submit_fields(stream, kind, few, count, body)
     many = <nghttp2_nv *>malloc(count * sizeof(nghttp2_nv))
     if many == NULL:
         return -1
-    convert(many, fields, count)
+    convert(stream.session, many, fields, count, fixed)
     result = submit_fields(stream, kind, many, count, body)
     free(many)
     return result
 
 
 cdef int submit_trailers(stream_t *stream) noexcept nogil:
-    return submit(stream, TRAILERS, fields_list(&stream.end_fields), stream.end_fields.count, False)
+    return submit(stream, TRAILERS, fields_list(&stream.end_fields), stream.end_fields.count, 0, False)
 
 
 cdef void wake(stream_t *stream) noexcept nogil:
@@ -227,7 +251,7 @@ cdef inline int push(stream_t *stream, message_t *message) noexcept nogil:
 
 
 cdef stream_t *session_request(
-    session_t *session, const nv_t *fields, int count, message_t *message, bint more, void *user
+    session_t *session, const nv_t *fields, int count, int fixed, message_t *message, bint more, void *user
 ) noexcept nogil:
     cdef stream_t *stream
     if session_room(session) <= 0 or fields_size(fields, count) > MAX_FIELDS_SENT:
@@ -239,7 +263,7 @@ cdef stream_t *session_request(
     stream.headers_sent = True
     stream.end_queued = not more
     if message == NULL or push(stream, message) == 0:
-        stream.id = submit(stream, REQUEST, fields, count, more or message != NULL)
+        stream.id = submit(stream, REQUEST, fields, count, fixed, more or message != NULL)
         if stream.id > 0:
             stream.shown = True
             return stream
@@ -284,10 +308,10 @@ cdef int session_ping(session_t *session) noexcept nogil:
     return nghttp2_submit_ping(<nghttp2_session *>session.h2, NGHTTP2_FLAG_NONE, NULL)
 
 
-cdef int stream_headers(stream_t *stream, const nv_t *fields, int count) noexcept nogil:
+cdef int stream_headers(stream_t *stream, const nv_t *fields, int count, int fixed) noexcept nogil:
     if stream.headers_sent or stream.end_queued or stream.reset_queued:
         return -1
-    if fields_size(fields, count) > MAX_FIELDS_SENT or submit(stream, RESPONSE, fields, count, True) != 0:
+    if fields_size(fields, count) > MAX_FIELDS_SENT or submit(stream, RESPONSE, fields, count, fixed, True) != 0:
         return -1
     stream.headers_sent = True
     return 0
@@ -304,7 +328,7 @@ cdef int stream_end(stream_t *stream, const nv_t *fields, int count) noexcept no
     if stream.end_queued or stream.reset_queued or fields_size(fields, count) > MAX_FIELDS_SENT:
         return -1
     if not stream.headers_sent:
-        if stream.queue.bytes > 0 or submit(stream, RESPONSE, fields, count, False) != 0:
+        if stream.queue.bytes > 0 or submit(stream, RESPONSE, fields, count, 0, False) != 0:
             return -1
         stream.headers_sent = True
     elif fields_keep(&stream.end_fields, fields, count) < 0:

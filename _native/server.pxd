@@ -26,8 +26,8 @@ cdef class Stream:
     cdef Reactor reactor
     cdef readonly str path
     cdef readonly list headers
-    cdef object messages         # deque of bytes
-    cdef size_t waiting          # bytes in it
+    cdef object messages         # deque of Memory
+    cdef size_t waiting          # bytes that they take
     cdef Server server
     cdef object waiter
     cdef bint ended

@@ -11,11 +11,10 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset, strlen
 
 from executor._native.answers cimport HEAD_FIELDS, put_head, send_answer, send_http, send_status
-from executor._native.buffer cimport buffer_t, buffer_unref
+from executor._native.buffer cimport Memory, buffer_t, buffer_unref, memory_lend
 from executor._native.chance cimport chance_uuid
 from executor._native.codec cimport codec_of
 from executor._native.endpoint cimport error_free, error_of_failure, error_t, metadata_new, metadata_t
@@ -28,9 +27,10 @@ from executor._native.http2 cimport (
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport REJECTED_MESSAGE, Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_free, peer_new, peer_opened,
-    peer_settled, peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free, peer_new,
+    peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
+from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport Program, program_ref, program_unref
 from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
@@ -47,7 +47,8 @@ from executor.status import Status
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
     PUID_MAX = 64
-    # What a Python handler may have waiting for it, or for its client, before the RPC is ended.
+    # What may wait for a Python handler, and for its client, before the RPC is ended.
+    FEED_BYTES = 64 << 10
     STREAM_BYTES = 1 << 20
 
 log = logging.getLogger("millrace.rpc")
@@ -108,7 +109,7 @@ cdef void on_begin(session_t *session, stream_t *stream) noexcept nogil:
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     cdef peer_t *peer = <peer_t *>session.user
     cdef server_t *server = peer.server
-    cdef rpc_t *rpc = <rpc_t *>calloc(1, sizeof(rpc_t))
+    cdef rpc_t *rpc = <rpc_t *>pool_take_clear(server.reactor.pool, sizeof(rpc_t))
     cdef char[300] line
     cdef const char *path
     cdef const char *wrong
@@ -138,7 +139,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
         refuse(rpc, STATUS_UNIMPLEMENTED, line)
     elif read_deadline(rpc):
         if not rpc.entry.native:
-            stream.max_message = min(stream.max_message, <size_t>STREAM_BYTES)
+            stream.max_message = min(stream.max_message, <size_t>FEED_BYTES)
             open_stream(rpc)
 
 
@@ -307,7 +308,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     if rpc.face != NULL:
         close_stream(rpc)
     buffer_unref(rpc.body)
-    free(rpc)
+    pool_give(rpc.peer.server.reactor.pool, rpc)
 
 
 cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) noexcept nogil:
@@ -326,16 +327,10 @@ cdef void on_lost(conn_t *conn) noexcept nogil:
     peer_free(<peer_t *>conn.user)
 
 
-cdef session_ops_t SESSION_OPS
-SESSION_OPS.on_begin = on_begin
-SESSION_OPS.on_headers = on_headers
-SESSION_OPS.on_message = on_message
-SESSION_OPS.on_end = on_end
-SESSION_OPS.on_refused = on_refused
-SESSION_OPS.on_close = on_close
-SESSION_OPS.on_goaway = on_goaway
-SESSION_OPS.on_settings = on_settings
-SESSION_OPS.on_pong = on_pong
+cdef session_ops_t SESSION_OPS = session_ops_t(
+    on_begin=on_begin, on_headers=on_headers, on_message=on_message, on_end=on_end, on_refused=on_refused,
+    on_close=on_close, on_goaway=on_goaway, on_settings=on_settings, on_pong=on_pong,
+)
 
 
 # --- RPCs that Python handlers serve: admin services, off the hot path ---------------------------
@@ -382,11 +377,11 @@ async def serve_stream(Stream stream, handler):
 
 cdef void feed_stream(rpc_t *rpc, buffer_t *body) noexcept with gil:
     cdef Stream stream = <Stream>rpc.face
-    stream.waiting += body.size
-    if stream.waiting > STREAM_BYTES or stream_queued(rpc.stream) > STREAM_BYTES:
-        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, b"more than 1 MiB of messages wait to be read")
+    stream.waiting += body.capacity      # empty ones take memory too
+    if stream.waiting > FEED_BYTES or stream_queued(rpc.stream) > STREAM_BYTES:
+        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, b"more than 64 KiB of messages wait for an answer, or 1 MiB of answers")
     else:
-        stream.messages.append(PyBytes_FromStringAndSize(<const char *>body.data, body.size))
+        stream.messages.append(memory_lend(body, body.data, body.size, False))   # so it is charged while it waits
         stream.wake()
     buffer_unref(body)
 
@@ -405,6 +400,7 @@ cdef void close_stream(rpc_t *rpc) noexcept with gil:
     cdef Stream stream = <Stream>rpc.face
     stream.rpc = NULL
     stream.ended = True
+    stream.messages.clear()      # whoever still holds the stream shall not hold memory
     stream.server.streams.discard(stream)
     if not rpc.answered:
         stream.task.cancel()
@@ -423,14 +419,15 @@ cdef class Stream:
 
         So it is when the server drains, once something was answered: a stream could otherwise go on for ever.
         """
+        cdef Memory memory
         while not self.messages and not self.ended and not (self.headers_sent and self.server.draining.done()):
             self.waiter = self.reactor.loop.create_future()
             await self.waiter
         if not self.messages:
             return None
-        data = self.messages.popleft()
-        self.waiting -= len(data)
-        return data
+        memory = <Memory>self.messages.popleft()
+        self.waiting -= memory.buffer.capacity
+        return bytes(memory)
 
     def send(self, bytes data):
         """Sends one message; nothing when the client is gone."""
@@ -439,11 +436,14 @@ cdef class Stream:
         if self.rpc == NULL or self.rpc.answered:
             return
         self.reactor.enter()
-        if not self.headers_sent:
-            stream_headers(self.rpc.stream, fields, put_head(fields))
+        if peer_charges(self.rpc.peer, message.raw):
+            if not self.headers_sent:
+                stream_headers(self.rpc.stream, fields, put_head(fields), HEAD_FIELDS)
             self.headers_sent = True
-        stream_send(self.rpc.stream, message.raw)
-        conn_touch(self.rpc.peer.conn)
+            stream_send(self.rpc.stream, message.raw)
+            conn_touch(self.rpc.peer.conn)
+        else:
+            refuse(self.rpc, STATUS_RESOURCE_EXHAUSTED, b"no memory for an answer now")
         self.reactor.settle()
 
     def finish(self, int status=0, str text=""):
@@ -502,7 +502,7 @@ cdef class Server:
         self.server.patience = patience_t(header_timeout_s, receive_grace_s, receive_rate, body_timeout_s, unread_max)
         self.server.limits = limits_t(
             max_streams, max_header, max_message, stream_window=1 << 20, connection_window=16 << 20,
-            budget=self.reactor.raw.budget,
+            budget=self.reactor.raw.budget, pool=self.reactor.raw.pool,
         )
         for path, (walk, method, form) in natives.items():
             entry = self.add_entry(path)

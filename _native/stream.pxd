@@ -9,6 +9,7 @@ from executor._native.framing cimport queue_t, reader_t
 from executor._native.headers cimport fields_t, headers_t
 from executor._native.intake cimport intake_t
 from executor._native.output cimport output_t
+from executor._native.pool cimport pool_t
 
 ctypedef struct limits_t:
     uint32_t max_streams         # concurrent streams the peer may open
@@ -17,6 +18,7 @@ ctypedef struct limits_t:
     uint32_t stream_window       # receive window of a stream until a message has been let in, bytes
     uint32_t connection_window   # receive window of the connection, bytes
     budget_t *budget             # what received messages are charged to; NULL: nothing. Requests may wait for it.
+    pool_t *pool                 # where nghttp2 gets its blocks from; NULL: the heap
 
 ctypedef struct session_t
 ctypedef struct stream_t
@@ -98,6 +100,8 @@ ctypedef struct session_t:
     size_t high_water            # of the pump that is running
     stream_t *free_streams
     int free_count
+    stream_t *latest             # that a frame was about: most of the time the next one is too
+    int named                    # NAMED_*: volatile headers of which the peer's table has the name
 
 # A new stream in the session's list; NULL when memory is out.
 cdef stream_t *stream_new(session_t *session) noexcept nogil

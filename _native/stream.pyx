@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from executor._native.framing cimport queue_clear, reader_clear
-from executor._native.headers cimport fields_free, headers_clear, headers_free
+from executor._native.headers cimport fields_free, fields_t, headers_clear, headers_free, headers_t
 from executor._native.intake cimport intake_clear
 
 cdef enum:
@@ -47,6 +47,8 @@ cdef void unlink(stream_t *stream) noexcept nogil:
     if stream.next != NULL:
         stream.next.previous = stream.previous
     session.stream_count -= 1
+    if session.latest == stream:
+        session.latest = NULL
 
 
 cdef void destroy(stream_t *stream) noexcept nogil:
@@ -59,19 +61,22 @@ cdef void destroy(stream_t *stream) noexcept nogil:
 cdef void recycle(stream_t *stream) noexcept nogil:
     # Clears everything but the memory of the header blocks.
     cdef session_t *session = stream.session
-    cdef stream_t kept
+    cdef headers_t headers, trailers
+    cdef fields_t end_fields
     if session.free_count == FREE_STREAMS:
         destroy(stream)
         return
     headers_clear(&stream.headers)
     headers_clear(&stream.trailers)
-    memset(&kept, 0, sizeof(kept))
-    kept.headers = stream.headers
-    kept.trailers = stream.trailers
-    kept.end_fields = stream.end_fields
-    kept.end_fields.count = 0
-    kept.next = session.free_streams
-    stream[0] = kept
+    headers = stream.headers
+    trailers = stream.trailers
+    end_fields = stream.end_fields
+    memset(stream, 0, sizeof(stream_t))
+    stream.headers = headers
+    stream.trailers = trailers
+    stream.end_fields = end_fields
+    stream.end_fields.count = 0
+    stream.next = session.free_streams
     session.free_streams = stream
     session.free_count += 1
 

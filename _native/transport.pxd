@@ -6,6 +6,7 @@ from posix.uio cimport iovec
 
 from executor._native.budget cimport Budget, budget_t
 from executor._native.http2 cimport session_t
+from executor._native.pool cimport Pool, pool_t
 from executor._native.wheel cimport timer_t, wheel_arm, wheel_disarm, wheel_t
 
 ctypedef struct reactor_t
@@ -28,6 +29,7 @@ ctypedef struct reactor_t:
     work_t *work_last
     wheel_t wheel
     budget_t *budget             # of received messages; its sessions' limits name it
+    pool_t *pool                 # of what belongs to this loop alone
     timer_t look                 # while somebody waits for it: other threads give bytes back without a word
     unsigned char *read_buffer
     size_t read_size
@@ -90,6 +92,7 @@ cdef class Reactor:
     cdef reactor_t raw
     cdef readonly object loop
     cdef readonly Budget budget
+    cdef readonly Pool pool
     cdef object wake_handle
     cdef double wake_at
     cdef dict connections        # by file descriptor

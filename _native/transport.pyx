@@ -28,6 +28,7 @@ from executor._native.http2 cimport (
     session_admit, session_feed, session_free, session_is_done, session_ops_t, session_pieces, session_pump, session_t,
     session_wrote, stream_t,
 )
+from executor._native.pool cimport Pool
 from executor._native.wheel cimport WHEEL_TICK_MS, tick_of, timer_t, wheel_next, wheel_turn
 
 cdef extern from "sys/socket.h" nogil:
@@ -387,6 +388,8 @@ cdef class Reactor:
         self.loop = loop if loop is not None else asyncio.get_running_loop()
         self.budget = budget if budget is not None else Budget()
         self.raw.budget = self.budget.raw
+        self.pool = Pool()
+        self.raw.pool = &self.pool.raw
         self.raw.look.fire = on_look
         self.connections = {}
         # Where there is none, an error is seen when something is written, or by the call's deadline.

@@ -35,7 +35,7 @@ def _millrace(name: str, stage: Stage) -> Target:
     else:
         graph = stage.children.folder / f"{scenario.name}.json"
         graph.write_text(json.dumps(scenarios.manifest(scenario)))
-        command = ["run", str(graph)]
+        command = ["run", str(graph), "--workers", "1"]  # on one core
         for node, kind in scenario.remote.items():
             where = {
                 "grpc": f"{'grpcs' if stage.node else 'grpc'}://{HOST}:{stage.grpc_port}",

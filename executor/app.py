@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from executor import errors, manifest, workers
+from executor import errors, manifest, prepackaged, workers
 from executor._native import tap
 from executor.component import host, load
 from executor.counting import Counting, names_of
@@ -41,6 +41,13 @@ def run(settings: RunSettings, text: str | None = None) -> int:
         text = manifest.read(Path(settings.manifest))
     selected = select(settings, text)
     return uvloop.run(workers.run(settings, text) if settings.workers > 1 else _run(settings, selected))
+
+
+def hosts(settings: RunSettings, text: str) -> bool:
+    """Whether components are loaded for the graph of this manifest, here or beside. Raises ManifestError."""
+    selected = select(settings, text)
+    plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    return bool(prepackaged.placed(plan, settings)[1].components)
 
 
 def node(settings: NodeSettings) -> int:

@@ -36,7 +36,7 @@ FAMILIES = {
         r"|program|request|routing|server|tap|threads|tls|transport|weights|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
-    "memory": r"budget|buffer|message",
+    "memory": r"budget|buffer|message|pool",
     "shared": r"chance|codec|codec_face|meters|stats|types",
     "tools": r"probe_.*",
 }

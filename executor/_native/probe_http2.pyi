@@ -7,6 +7,7 @@ from typing_extensions import Buffer
 
 from executor._native import message
 from executor._native.budget import Budget
+from executor._native.pool import Pool
 
 Field: TypeAlias = tuple[bytes, bytes]
 Event: TypeAlias = tuple[Any, ...]
@@ -36,6 +37,7 @@ class Session:
         stream_window: int = 65535,
         connection_window: int = 65535,
         budget: Budget | None = None,
+        pool: Pool | None = None,
     ) -> None: ...
     def feed(self, data: Buffer) -> list[Event]:
         """Takes bytes from the peer; returns the events since the last call. `failed` says whether it went well."""

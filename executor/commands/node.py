@@ -6,8 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import options, parameters, server_options, tls_options
-from executor.cpus import processes
+from executor import options, parameters, server_options, tls_options, workers_option
 from executor.settings import ListenSettings, NodeSettings
 
 METRICS_PORT = "PREDICTIVE_UNIT_METRICS_SERVICE_PORT"
@@ -77,7 +76,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-port", type=options.port, metavar="PORT", help="(default 9000; 0: a free one)")
     parser.add_argument("--uds", metavar="PATH",
                         help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
-    parser.add_argument("--workers", type=processes, default=1, metavar="N",
-                        help="processes; each loads the component; auto: by the CPU quota (default 1)")  # fmt: skip
+    workers_option.add_node(parser)
     options.add_serving(parser, None)
     server_options.add(parser)

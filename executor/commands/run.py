@@ -5,9 +5,18 @@ Must not serve it itself.
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
-from executor import channel_options, options, payload_options, server_options, state_options, tls_options
-from executor.cpus import processes
+from executor import (
+    channel_options,
+    manifest,
+    options,
+    payload_options,
+    server_options,
+    state_options,
+    tls_options,
+    workers_option,
+)
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
 PURPOSE = "serve the graph of a manifest on this machine"
@@ -31,11 +40,12 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     server_options.export(parsed, environment)
     from executor import app
 
-    return app.run(settings)
+    text = manifest.read(Path(settings.manifest))
+    return app.run(workers_option.settled(parsed, settings, app.hosts(settings, text)), text)
 
 
 def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> RunSettings:
-    """What `millrace run` was asked. Raises `UsageError` and `errors.RequestError`."""
+    """What `millrace run` was asked; one process where it says none. Raises `UsageError` and `errors.RequestError`."""
     components: dict[str, str] = parsed.component
     endpoints = {name: parse_url(url, f"--endpoint {name}:") for name, url in parsed.endpoint.items()}
     both = sorted(components.keys() & endpoints.keys())
@@ -44,6 +54,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
     lost = sorted(set(parsed.isolate) - components.keys())
     if lost:
         raise options.UsageError(f"--isolate {lost[0]}: only nodes with a --component can be isolated")
+    workers = parsed.workers or 1
     return RunSettings(
         manifest=parsed.manifest,
         components=components,
@@ -52,16 +63,16 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         document=parsed.document,
         predictor=parsed.predictor,
         listen=ListenSettings(parsed.host, parsed.grpc_port, parsed.http_port),
-        limits=options.limits(parsed, parsed.workers * (1 + len(set(parsed.isolate)))),
+        limits=options.limits(parsed, workers * (1 + len(set(parsed.isolate)))),
         default_timeout_s=parsed.default_timeout,
         tls=tls_options.serving(parsed, environment),
         node_tls=tls_options.nodes(parsed),
         channels=channel_options.read(parsed),
-        state=state_options.place(parsed, parsed.workers),
+        state=state_options.place(parsed, workers),
         routing_meta=not parsed.no_routing_meta,
         threads=parsed.threads,
         log_level=parsed.log_level,
-        workers=parsed.workers,
+        workers=workers,
         node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
         payload_log=payload_options.read(parsed),
     )
@@ -75,8 +86,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     for name, default in (("--grpc-port", 5001), ("--http-port", 8000)):
         parser.add_argument(name, type=options.port, default=default, metavar="PORT",
                             help=f"(default {default}; 0: a free one)")  # fmt: skip
-    parser.add_argument("--workers", type=processes, default=1, metavar="N",
-                        help="processes; each loads the components; auto: by the CPU quota (default 1)")  # fmt: skip
+    workers_option.add_run(parser)
     parser.add_argument("--no-routing-meta", action="store_true",
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",

@@ -18,6 +18,8 @@ from support.clients import GrpcClient, Refused, RestClient, clients
 from support.processes import Program, Programs, children, is_alive, poll
 from support.serving import COMPONENTS, node
 
+from executor import cpus
+
 MODEL = node("m", "model")
 Serve = Callable[..., Program]
 
@@ -58,6 +60,19 @@ def pid_of(client: GrpcClient | RestClient) -> int:
 def workers_of(program: Program) -> set[int]:
     """The processes that a program has started."""
     return children(program.pid)
+
+
+def test_a_graph_without_components_is_served_by_as_many_workers_as_there_are_cpus(
+    programs: Programs, tmp_path: Path
+) -> None:
+    path = tmp_path / "graph.yaml"
+    path.write_text(serving.deployment(node("m", "", implementation="SIMPLE_MODEL")))
+    count = cpus.container_workers("", [])
+    by_itself, told = programs.serve("run", str(path)), programs.serve("run", str(path), "--workers", "1")
+    for program, wanted in ((by_itself, count if count > 1 else 0), (told, 0)):
+        program.ready()
+        assert len(workers_of(program)) == wanted
+        assert RestClient(program.http_port).predict({"strData": "x"}).said["strData"] == "x"
 
 
 def test_connections_are_spread_over_workers(serve: Serve) -> None:

@@ -164,6 +164,38 @@ async def test_deadline_and_cancel_end_its_work(start: Start) -> None:
         assert await ask(made) == "x"
 
 
+async def test_bursts_of_cancelled_calls_do_not_cost_the_connection(start: Start) -> None:
+    lost: list[str] = []
+    async with start() as remote, calling(remote.target, settings=ChannelSettings(connections=1)) as made:
+        await made.connect()
+        made.endpoint.on_lost = lambda number, reason, was_ready: lost.append(reason)
+        for burst in range(1, 4):
+            calls = [asyncio.ensure_future(outcome(made, "[wait]", None)) for _ in range(800)]
+            await until(lambda: remote.told.count("waiting") == 800 * burst, 30.0)  # noqa: B023
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            del calls, call  # their frames hold messages
+            await until(lambda: made.endpoint.active == 0, 30.0)
+        await until(lambda: remote.told.count("over: context canceled") == 2400, 30.0)
+        assert await ask(made) == "x"
+        assert lost == []
+
+
+async def test_calls_that_end_before_it_looked_at_them_do_not_cost_the_connection(start: Start) -> None:
+    lost: list[str] = []
+    async with start() as remote, calling(remote.target, settings=ChannelSettings(connections=1)) as made:
+        await made.connect()
+        made.endpoint.on_lost = lambda number, reason, was_ready: lost.append(reason)
+        for _ in range(20):
+            tickets = [made.endpoint.call(PREDICT, seldon.build("strData", "[wait]")) for _ in range(100)]
+            for ticket in tickets:
+                ticket.cancel()
+        await until(lambda: made.endpoint.active == 0, 30.0)
+        assert await ask(made) == "x"
+        assert lost == []
+
+
 async def test_few_calls_on_each_connection(start: Start) -> None:
     async with start("-streams", "3") as remote, calling(remote.target) as made:
         said = await asyncio.gather(*(ask(made, f"[slow]{index}") for index in range(200)))

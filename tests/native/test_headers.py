@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from hyperframe import frame as frames
 from support.frames import (
     NO_ERROR,
     OK,
@@ -175,14 +176,21 @@ def test_what_is_too_large_to_send_is_refused() -> None:
     assert join(client, server)[0][-2:] == [("end", stream, large), ("close", stream, NO_ERROR)]
 
 
-def test_values_that_change_with_each_call_stay_out_of_the_header_table() -> None:
+def test_values_that_change_with_each_call_enter_the_header_table_once() -> None:
     peer = Peer()
     client = opened_client(peer)
-    for number in range(3):
-        client.request([*REQUEST, (b"grpc-timeout", b"%dm" % number), (b"x-id", b"%d" % number)], b"x")
-    sent = [one for one in peer.read(client.take_output()) if type(one).__name__ == "HeadersFrame"]
-    assert [peer.fields(one)[-2] for one in sent] == [(b"grpc-timeout", b"%dm" % number) for number in range(3)]
+    volatile = (b"seldon-puid", b"grpc-timeout", b"traceparent")
+    sizes = []
+    for number in range(30):
+        changing = [*((name, b"%d" % number) for name in volatile), (b"x-id", b"%d" % number)]
+        client.request([*REQUEST, *changing], b"x")
+        headers = peer.read(client.take_output())[0]
+        assert isinstance(headers, frames.HeadersFrame)
+        assert peer.fields(headers)[-4:] == changing
+        sizes.append(len(headers.data))
     names = [bytes(name) for name, _ in peer.decoder.header_table.dynamic_entries]
-    assert b"x-id" in names
-    assert b"grpc-timeout" not in names
+    assert [names.count(name) for name in (*volatile, b"x-id")] == [1, 1, 1, 30]
+    # Once a name is in the table, it is not spelled again.
+    assert sizes[0] - sizes[1] > sum(map(len, volatile)) // 2
+    assert len(set(sizes[1:10])) == 1
     client.close()

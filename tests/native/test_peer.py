@@ -113,7 +113,7 @@ async def test_messages_of_python_handlers_are_small() -> None:
         stream = peer.open(grpc_head("/t/Talk"), b"\0" + (64 << 20).to_bytes(4, "big") + b"x", end=False)
         await peer.wait(lambda: stream.ended)
         assert stream.status == "8"
-        assert stream.field("grpc-message") == "message of 67108864 bytes is larger than the limit of 1048576 bytes"
+        assert stream.field("grpc-message") == "message of 67108864 bytes is larger than the limit of 65536 bytes"
         assert served.bench.reactor.budget.used == 0
         large = send_all(peer, frame(message("x" * (2 << 20)).SerializeToString()))
         await peer.wait(lambda: large.ended)

@@ -10,7 +10,7 @@ from support.h2peer import connected, frame, grpc_head
 from support.servers import serving, until
 
 from executor import errors
-from executor._native import server
+from executor._native import budget, buffer, server
 
 # --- RPCs that Python serves ----------------------------------------------------------------------
 
@@ -82,6 +82,9 @@ async def test_bad_message_ends_a_stream_that_has_answered_already() -> None:
         await until(lambda: ended == ["cancelled"])
 
 
+TOO_MUCH = "more than 64 KiB of messages wait for an answer, or 1 MiB of answers"
+
+
 async def test_what_waits_for_a_handler_or_its_client_is_bounded() -> None:
     async def deaf(stream: server.Stream) -> None:
         await asyncio.sleep(60)
@@ -93,12 +96,12 @@ async def test_what_waits_for_a_handler_or_its_client_is_bounded() -> None:
     async with serving(node("m"), extra={"/t/Deaf": deaf, "/t/Loud": loud}) as served:
         async with connected(served.port) as peer:
             stream = peer.open(grpc_head("/t/Deaf"), frame(b""), end=False)
-            for _ in range(70):
+            for _ in range(6):
                 await peer.wait(lambda: stream.ended or peer.h2.local_flow_control_window(stream.id) > 15_005)
                 if not stream.ended:
                     peer.send(stream, frame(b"x" * 15_000))
             await peer.wait(lambda: stream.ended)
-            assert (stream.status, stream.field("grpc-message")) == ("8", "more than 1 MiB of messages wait to be read")
+            assert (stream.status, stream.field("grpc-message")) == ("8", TOO_MUCH)
             # The peer reads all that it is allowed to: its own window keeps most of the answer back.
             peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
             stream = peer.open(grpc_head("/t/Loud"), frame(b"1"), end=False)
@@ -108,5 +111,68 @@ async def test_what_waits_for_a_handler_or_its_client_is_bounded() -> None:
             peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 24})
             peer.flush()
             await peer.wait(lambda: stream.ended)
-            assert stream.trailers["grpc-message"] == "more than 1 MiB of messages wait to be read"
+            assert stream.trailers["grpc-message"] == TOO_MUCH
             assert [len(each) for each in stream.messages] == [2 << 20]
+
+
+async def test_what_waits_for_a_handler_is_charged() -> None:
+    memory = budget.Budget(16 << 20)
+    go_on = asyncio.Event()
+
+    async def slow(stream: server.Stream) -> None:
+        await go_on.wait()
+        while await stream.receive() is not None:
+            pass
+
+    async with serving(node("m"), memory=memory, extra={"/t/Slow": slow}) as served:
+        async with connected(served.port) as peer:
+            stream = peer.open(grpc_head("/t/Slow"), frame(b"") + frame(b"x" * 10_000), end=False)
+            await until(lambda: memory.used == buffer.room(0) + buffer.room(10_000))
+            peer.send(stream, frame(b"x" * 10_000), end=True)
+            await until(lambda: memory.used == buffer.room(0) + 2 * buffer.room(10_000))
+            go_on.set()
+            await peer.wait(lambda: stream.ended)
+            assert stream.status == "0"
+            await until(lambda: memory.used == 0)
+
+
+async def test_what_waited_for_a_handler_is_given_back_with_its_stream() -> None:
+    memory = budget.Budget(16 << 20)
+
+    async def deaf(stream: server.Stream) -> None:
+        await asyncio.sleep(60)
+
+    async with serving(node("m"), memory=memory, extra={"/t/Deaf": deaf}) as served:
+        async with connected(served.port) as peer:
+            stream = peer.open(grpc_head("/t/Deaf"), frame(b"x" * 10_000), end=False)
+            await until(lambda: memory.used == buffer.room(10_000))
+            peer.reset(stream, h2.errors.ErrorCodes.CANCEL)
+            await until(lambda: memory.used == 0)
+
+
+async def test_answers_of_a_handler_are_charged() -> None:
+    memory = budget.Budget(1 << 20)
+    size = 300_000
+    ended: list[bool] = []
+
+    async def loud(stream: server.Stream) -> None:
+        try:
+            while await stream.receive() is not None:
+                stream.send(b"x" * size)
+        finally:
+            ended.append(True)
+
+    async with serving(node("m"), memory=memory, extra={"/t/Loud": loud}) as served:
+        async with connected(served.port) as peer:
+            peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            peer.flush()
+            stream = peer.open(grpc_head("/t/Loud"), frame(b""), end=False)
+            await until(lambda: memory.used == size)
+            peer.send(stream, frame(b"") + frame(b"") + frame(b""))
+            await until(lambda: ended)
+            peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 24})
+            peer.flush()
+            await peer.wait(lambda: stream.ended)
+            assert stream.trailers == {"grpc-status": "8", "grpc-message": "no memory for an answer now"}
+            assert [len(each) for each in stream.messages] == [size] * 3
+            await until(lambda: memory.used == 0)

@@ -146,3 +146,4 @@ class Bench:
         self.pool.stop()
         self.reactor.close()
         assert self.reactor.timers == 0
+        assert self.reactor.pool.lent == 0
