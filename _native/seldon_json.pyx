@@ -262,8 +262,8 @@ cdef class Parts:
     def array(self, xp=None):
         """The numbers of tensor, ndarray or tftensor as an array of module `xp` (numpy when None).
 
-        An ndarray of integers alone becomes int64, other numbers float64; anything else what numpy.array makes
-        of the nested list.
+        A tensor or ndarray of integers alone becomes int64, as in Seldon's wrapper, other numbers float64; an ndarray
+        of anything else what numpy.array makes of the nested list.
         """
         if self.opened.kind == PAYLOAD_TENSOR:
             return array_for(self.tensor(), xp)
@@ -336,7 +336,8 @@ cdef class Parts:
         try:
             if read_tensor(&text, &grid, &shape) < 0:
                 raise_failure(&failure)
-            grid_to_double(&grid)
+            if grid.big:
+                grid_to_double(&grid)
             if shape.ndim == 0 and grid.count != 1:
                 # No shape given: one dimension.
                 shape_add(&shape, grid.count)

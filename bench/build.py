@@ -16,15 +16,16 @@ from bench.machine import find_tool
 from bench.processes import BenchError
 
 SOURCES = Path(__file__).resolve().parent / "baselines"
-FASTAPI = ("fastapi==0.*", "httpx==0.*", "uvicorn>=0.30", "uvloop", "httptools")
+FASTAPI = ("fastapi==0.*", "httpx==0.*", "numpy", "uvicorn>=0.30", "uvloop", "httptools")
 
 PEERS = {
     "triton": ("nvidia-pytriton==0.7.0",),
     "kserve": ("kserve",),
     "ray-serve": ("ray[serve]",),
     "bentoml": ("bentoml",),
+    "seldon-wrapper": ("seldon-core==1.18.2", "setuptools<80"),
 }
-"""Other graph servers, and what is installed for each: large, so only when asked for."""
+"""Other servers, and what is installed for each: large, so only when asked for."""
 
 
 class Missing(BenchError):

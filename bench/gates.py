@@ -32,6 +32,9 @@ GATES = (
     Gate("node", 4 * MIB, "raw-tcp", 1.8),
     Gate("node-server", 64, "grpcio-node", 0.1),
     Gate("rest-rest", KIB, "go-http", 1.0),
+    Gate("rest-numbers", 8000, "go-http", 1.0),
+    Gate("wrapper-rest", 8000, "fastapi-node", 0.25),
+    Gate("wrapper-grpc", 64, "grpcio-node", 0.25),
 )
 
 
@@ -61,6 +64,9 @@ TARGETS = (
     Target("node-server", 64, 30),
     Target("rest-rest", KIB, 150),
     Target("rest-grpc", 8000, 200),
+    Target("rest-numbers", 8000, 150),
+    Target("wrapper-rest", 8000, 200),
+    Target("wrapper-grpc", 64, 45),
 )
 
 

@@ -1,4 +1,4 @@
-"""Owns how other graph servers are started: each in its own environment, all of its processes on the server's core.
+"""Owns how other servers are started: each in its own environment, all of its processes on the server's core.
 
 Must not install them: `bench.build` does when asked. Their programs are in `bench/peers`.
 """
@@ -60,12 +60,25 @@ def _kserve(name: str, stage: Stage) -> Target:
     return Target(name, child, "grpc", grpc_port, INFER, ready, payloads.infer_request, INFER_CHECK)
 
 
+def _wrapper(name: str, stage: Stage) -> Target:
+    http_port, grpc_port, metrics_port = free_ports(3)
+    rest = stage.scenario.protocol == "http"
+    command = [str(build.peer(name) / "seldon-core-microservice"), "seldon_class.Echo"]
+    command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port)]
+    # With one thread gunicorn closes each connection after its answer.
+    command += ["--threads", "2", "--log-level", "WARNING"]
+    child = stage.children.start(name, command, cores()[0], {"PYTHONPATH": str(PEERS)})
+    port = http_port if rest else grpc_port
+    return Target(name, child, stage.scenario.protocol, port, stage.scenario.path, partial(child.wait_port, port))
+
+
 CONTENDERS: dict[str, Callable[[str, Stage], Target]] = {
     "triton": _triton,
     "kserve": _kserve,
     "kserve-grpc": _kserve,
     "ray-serve": _ray,
     "bentoml": _bentoml,
+    "seldon-wrapper": _wrapper,
 }
 ABOUT = {
     "triton": "a Triton ensemble of two Python models, over its own protocol with raw tensors, with all its processes",
@@ -73,4 +86,5 @@ ABOUT = {
     "kserve-grpc": "the same over gRPC (V2)",
     "ray-serve": "a Ray Serve application of two deployments, with all processes that Ray starts",
     "bentoml": "two BentoML services, one depending on the other, with all processes that it starts",
+    "seldon-wrapper": "Seldon Core 1.18.2's Python wrapper around the same class, with all processes that it starts",
 }

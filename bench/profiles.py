@@ -13,9 +13,14 @@ QUICK_CURVE = (0.2, 0.5, 0.8)
 FULL_CURVE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 CURVED = (("node", 4096),)
 """Cells with a throughput-latency curve."""
-COUNTED = ("echo", "node", "latency", "chain3", "fan3", "router2", "tls", "node-server", "rest-rest")
+COUNTED = ("echo", "node", "latency", "chain3", "fan3", "router2", "tls", "node-server", "rest-rest", "rest-numbers",
+           "wrapper-rest", "wrapper-grpc")  # fmt: skip
 """Scenarios whose system calls the quick profile counts: those of gates and targets."""
-SLOW = {"aio-proxy": (("node", 64), ("node", 600 * KIB)), "aio-numpy": (("node", 64), ("node", 600 * KIB))}
+SLOW: dict[str, tuple[tuple[str, int], ...]] = {
+    "aio-proxy": (("node", 64), ("node", 600 * KIB)),
+    "aio-numpy": (("node", 64), ("node", 600 * KIB)),
+    "seldon-wrapper": (),
+}
 """Contenders that only take time, and where the quick profile has them nevertheless."""
 
 

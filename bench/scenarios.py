@@ -16,6 +16,7 @@ KIB, MIB = 1 << 10, 1 << 20
 FOLDER = Path(__file__).resolve().parent
 EXAMPLES = FOLDER.parent / "examples"
 ECHO = f"{FOLDER}/nodes.py:Echo"
+SELDON_ECHO = f"{FOLDER}/peers/seldon_class.py:Echo"
 
 Graph = dict[str, Any]
 
@@ -47,6 +48,8 @@ class Scenario:
     """Those of them that get a process of their own, whose cost counts as the executor's."""
     alone: str = ""
     """The class that is served as a node."""
+    serves: str = "node"
+    """The command that serves it: node, or microservice, which is the wrapper's."""
     against: tuple[str, ...] = ()
     """Baselines that do the same work."""
     request: Callable[[int], bytes] = payloads.tensor_request
@@ -123,6 +126,11 @@ def _rest(name: str, transport: str, summary: str, **more: Any) -> Scenario:
         check=payloads.json_check(request),
         **more,
     )
+
+
+def _wrapper(name: str, protocol: str, summary: str, **more: Any) -> Scenario:
+    path = FRONT_REST if protocol == "http" else NODE_GRPC
+    return Scenario(name, summary, None, protocol=protocol, path=path, alone=SELDON_ECHO, serves="microservice", **more)
 
 
 PROXIES = ("go-proxy", "aio-proxy", "aio-numpy", "nghttpx", "raw-tcp")
@@ -207,6 +215,13 @@ SCENARIOS: dict[str, Scenario] = {
                  inside={"scaler": f"{FOLDER}/nodes.py:Scaler", "m": ECHO}),
         _rest("rest-grpc", "grpc", "REST in, gRPC node, 1 000 numbers", request=payloads.numbers_request,
               sizes=(8000,)),
+        _rest("rest-numbers", "http", "REST in, REST node, 1 000 numbers", request=payloads.numbers_request,
+              sizes=(8000,), against=("go-http", "fastapi")),
+        _wrapper("wrapper-rest", "http", "a class written for Seldon's wrapper, by its command: REST, 1 000 numbers",
+                 request=payloads.numbers_request, check=payloads.json_check(payloads.numbers_request), sizes=(8000,),
+                 against=("fastapi-node", "seldon-wrapper")),
+        _wrapper("wrapper-grpc", "grpc", "the same over gRPC", sizes=(64, 4 * KIB, 8000),
+                 against=("grpcio-node", "seldon-wrapper")),
     )
 }  # fmt: skip
 

@@ -31,7 +31,12 @@ def _millrace(name: str, stage: Stage) -> Target:
     scenario = stage.scenario
     grpc_port, http_port = free_ports(2)
     if scenario.alone:
-        command = ["node", scenario.alone, "--type", "MODEL"]
+        command = [
+            scenario.serves,
+            scenario.alone,
+            "--type" if scenario.serves == "node" else "--service-type",
+            "MODEL",
+        ]
     else:
         graph = stage.children.folder / f"{scenario.name}.json"
         graph.write_text(json.dumps(scenarios.manifest(scenario)))
@@ -88,8 +93,10 @@ def _python(script: str, *options: str) -> Callable[[str, Stage], Target]:
 
 def _fastapi(name: str, stage: Stage) -> Target:
     (port,) = free_ports(1)
-    command = [str(build.fastapi_python()), str(BASELINES / "fastapi_proxy.py"), "--port", str(port)]
-    command += ["--backend", f"{HOST}:{stage.http_port}"]
+    script = "fastapi_node.py" if stage.scenario.alone else "fastapi_proxy.py"
+    command = [str(build.fastapi_python()), str(BASELINES / script), "--port", str(port)]
+    if not stage.scenario.alone:
+        command += ["--backend", f"{HOST}:{stage.http_port}"]
     child = stage.children.start(name, command, cores()[0], stage.env)
     return Target(name, child, "http", port, stage.scenario.path, partial(child.wait_port, port))
 
@@ -138,6 +145,7 @@ CONTENDERS: dict[str, Callable[[str, Stage], Target]] = {
     "nghttpx": _nghttpx,
     "raw-tcp": _raw_tcp,
     "fastapi": _fastapi,
+    "fastapi-node": _fastapi,
     **peer_targets.CONTENDERS,
 }
 TLS = (MILLRACE, "go-proxy", "go-server", "nghttpx")
@@ -145,7 +153,7 @@ TLS = (MILLRACE, "go-proxy", "go-server", "nghttpx")
 ONE_HOP = ("go-proxy", "go-http", "aio-proxy", "aio-numpy", "nghttpx", "fastapi")
 """Those that cannot do more, nor less, than one remote model."""
 ABOUT = {
-    MILLRACE: "the executor: `millrace run`, or `millrace node` in node-server",
+    MILLRACE: "the executor: `millrace run`; `millrace node` in node-server, `millrace microservice` in wrapper-*",
     "go-proxy": "grpc-go passing raw bytes on, with large windows and buffers; the current release, see goproxy/go.mod",
     "go-server": "the same answering by itself",
     "go-http": "Go's net/http reading a body and forwarding it",
@@ -156,5 +164,6 @@ ABOUT = {
     "nghttpx": "nghttp2's proxy, in C++",
     "raw-tcp": "bytes passed on without any protocol: what the kernel asks for (an echo where there is no node)",
     "fastapi": "FastAPI in front, httpx behind",
+    "fastapi-node": "FastAPI around a class, with numpy in between, as one would write it by hand",
     **peer_targets.ABOUT,
 }

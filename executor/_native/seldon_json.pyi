@@ -48,8 +48,8 @@ class Parts:
     def array(self, xp: Any = None) -> Any:
         """The numbers of tensor, ndarray or tftensor as an array of module `xp` (numpy when None).
 
-        Always writable. An ndarray of integers alone becomes int64, other numbers float64; anything else what
-        numpy.array makes of the nested list.
+        Always writable. A tensor or ndarray of integers alone becomes int64, as in Seldon's wrapper, other numbers
+        float64; an ndarray of anything else what numpy.array makes of the nested list.
         """
 
     def value(self) -> Any:

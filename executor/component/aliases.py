@@ -23,6 +23,7 @@ STANDS_FOR = {
     "seldon_core.flask_utils": f"{_HERE}.seldon_core.flask_utils",
     "seldon_core.utils": f"{_HERE}.seldon_core.utils",
     "seldon_core.microservice": f"{_HERE}.seldon_core.microservice",
+    "seldon_core.storage": f"{_HERE}.seldon_core.storage",
     "seldon_core.proto": "",
     "seldon_core.proto.prediction_pb2": f"{_PB}.seldon_pb2",
     "seldon_core.proto.prediction_pb2_grpc": f"{_PB}.seldon_pb2_grpc",
@@ -63,7 +64,8 @@ class _Loader(Loader):
             return
         real = importlib.import_module(target)
         if name in _PACKAGES:
-            module.__doc__ = real.__doc__
+            for each in ("__doc__", "__version__", "__getattr__"):
+                setattr(module, each, getattr(real, each))
         else:
             # The very module, not a copy: a class is then one class, under whichever name it is met.
             sys.modules[name] = real

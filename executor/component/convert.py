@@ -37,11 +37,11 @@ def features_of(parts: Parts, node: str) -> Any:
     return _custom(parts.value()) if kind == "customData" else parts.value()
 
 
-def features_or_nothing(parts: Parts | None, node: str) -> Any:
-    """The payload, or an empty array where there is none: parts of a feedback message may be left out."""
-    if parts is None or not parts.kind:
-        return numpy.array([])
-    return features_of(parts, node)
+def array_or_nothing(parts: Parts | None) -> Any:
+    """The array in a part of a feedback message. An empty one for all else: so Seldon's wrapper has it, and classes
+    ask it for its shape.
+    """
+    return numpy.array([]) if parts is None or parts.kind not in ARRAYS else parts.array()
 
 
 def _custom(value: Any) -> Any:
@@ -72,8 +72,8 @@ def payload_of(value: Any, asked: str, node: str, method: str, as_said: bool = F
 
 def _array(array: Any, asked: str, node: str, method: str) -> Payload:
     kind = array.dtype.kind
-    if array.ndim == 0:
-        raise faults.unsendable(node, method, array, f"which has no dimension; {_ALLOWED}")
+    if array.ndim == 0 and not (kind in NUMBERS and asked != "ndarray"):
+        array = array.reshape(1)  # a list has a dimension; a tensor may have none
     width = array.shape[1] if array.ndim > 1 else None
     if kind in NUMBERS:
         return Payload(asked if asked in ARRAYS else "tensor", array, width)

@@ -70,7 +70,9 @@ def _flasks(blueprint: Any) -> _Answer:
                 raise exc  # Flask raises what it has no handler for again, from where it is handled
             except Exception as raised:
                 try:
-                    return app.make_response(app.handle_user_exception(raised))
+                    said = app.handle_user_exception(raised)
+                    # One of werkzeug's own is a page by itself; Seldon's wrapper does not show it.
+                    return None if said is exc else app.make_response(said)
                 except Exception as same:
                     if same is exc:
                         return None

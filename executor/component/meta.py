@@ -63,9 +63,9 @@ def _metric(metric: Any, node: str, where: str) -> Meta:
         raise _bad(node, where, f"needs a `key` of text, not {key!r}")
     if kind not in METRIC_TYPES:
         raise _bad(node, where, f"needs a `type`, one of {', '.join(METRIC_TYPES)}, not {kind!r}")
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not isinstance(value, Real):  # True is a number, as in Seldon's wrapper
         raise _bad(node, where, f"needs a number as `value`, not {value!r}")
-    entry: Meta = {"key": key, "type": kind, "value": value if isinstance(value, int) else float(value)}
+    entry: Meta = {"key": key, "type": kind, "value": int(value) if isinstance(value, int) else float(value)}
     tags = metric.get("tags")
     if tags:
         entry["tags"] = _metric_tags(tags, node, where)

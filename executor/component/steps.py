@@ -14,7 +14,7 @@ from executor.component import convert, faults, meta
 from executor.component.codecs import Codec, Parts
 from executor.errors import ComponentError
 from executor.status import Status
-from executor.types import Method
+from executor.types import Encoding, Method
 
 
 class Call(NamedTuple):
@@ -68,16 +68,28 @@ def _open_route(codec: Codec, message: native.Message, node: str) -> Call:
 
 def _open_list(codec: Codec, message: native.Message, node: str) -> Call:
     items = codec.open_list(message)
+    if not items and _is_no_list(message):
+        raise faults.empty(node)
     features = [convert.features_of(parts, node) for parts in items]
     metas = tuple(parts.meta for parts in items)
     return Call((features, [parts.names for parts in items]), metas, items[0].kind if items else "", metas)
 
 
+def _is_no_list(message: native.Message) -> bool:
+    """Whether it is an object without messages in it, rather than a list of none."""
+    text = bytes(message)
+    return (
+        message.encoding == Encoding.SELDON_JSON
+        and b'"seldonMessages"' not in text
+        and not text.lstrip().startswith(b"[")
+    )
+
+
 def _open_feedback(codec: Codec, message: native.Message, node: str) -> Call:
     feedback = codec.open_feedback(message)
     request, response = feedback.request, feedback.response
-    features = convert.features_or_nothing(request, node)
-    truth = convert.features_or_nothing(feedback.truth, node)
+    features = convert.array_or_nothing(request)
+    truth = convert.array_or_nothing(feedback.truth)
     names = request.names if request is not None else []
     metas = () if request is None else _puid_of(request.meta)
     return Call((features, names, feedback.reward, truth), _route_of(response, node), _kind(request), metas)

@@ -50,8 +50,8 @@ def tried(work: Callable[[], Result], what: str, *, tries: int = TRIES, backoff_
 
 def is_final(error: Exception) -> bool:
     """Whether another try can only fail the same way."""
-    status = getattr(error, "status", None)
-    if isinstance(status, int) and 400 <= status < 500 and status not in (408, 425, 429):
+    status = _status(error)
+    if status is not None and 400 <= status < 500 and status not in (408, 425, 429):
         return True
     return isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _OF_DISK)
 
@@ -67,11 +67,21 @@ def said(error: Exception) -> str:
     """An error in words: those of libraries have no text at times, and those of a disk should say that they are."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file or folder"
-    status = getattr(error, "status", None)
-    if isinstance(status, int):  # the text has the whole URL in it, and that may have a token in it
-        return f"HTTP {status} {getattr(error, 'message', '')}".rstrip()
+    status = _status(error)
+    if status is not None:  # the text has the whole URL in it, and that may have a token in it
+        return f"HTTP {status} {getattr(error, 'message', '') or str(error).partition(chr(10))[2]}".rstrip()
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status that a library's error has, if it has one."""
+    for name in ("status", "code"):
+        status = getattr(error, name, None)
+        if isinstance(status, int) and 100 <= status < 600:
+            return status
+    # gcsfs has nothing but the text.
+    return 403 if type(error) is OSError and str(error).startswith("Forbidden:") else None
 
 
 def copy_all(source: Source, entries: list[Entry], folder: Path, told: str, **again: float) -> None:

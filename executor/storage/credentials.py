@@ -1,11 +1,12 @@
 """Owns how stores are signed in to: what the environment says, in the forms that Seldon's operator hands over.
 
-Must not log a value, nor read files.
+Must not log a value, nor read what files hold.
 
 `RCLONE_CONFIG_<REMOTE>_<KEY>` is what Seldon's storage initializer reads; the remote is the scheme of the URI. Where
 nothing is set, the libraries of the stores look where they always look.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +32,7 @@ def store_of(scheme: str, environment: Mapping[str, str] = os.environ) -> tuple[
     if kind == "s3":
         return kind, _s3(remote, environment)
     if kind == "gs":
-        return kind, _gcs(remote)
+        return kind, _gcs(remote, environment)
     return kind, {}
 
 
@@ -80,15 +81,20 @@ def _url(endpoint: str, environment: Mapping[str, str]) -> str:
     return f"{'https' if secure else 'http'}://{endpoint}"
 
 
-def _gcs(remote: _Remote) -> dict[str, Any]:
-    if remote.on("ANONYMOUS"):
-        return {"token": "anon"}
+def _gcs(remote: _Remote, environment: Mapping[str, str]) -> dict[str, Any]:
+    emulator = environment.get("STORAGE_EMULATOR_HOST")
+    endpoint = remote.get("ENDPOINT") or emulator
+    made: dict[str, Any] = {"endpoint_url": endpoint if "://" in endpoint else f"http://{endpoint}"} if endpoint else {}
     account = remote.get("SERVICE_ACCOUNT_CREDENTIALS") or remote.get("SERVICE_ACCOUNT_FILE")
+    if remote.on("ANONYMOUS") or (emulator and not account):
+        return made | {"token": "anon"}  # emulators know nobody
     if not account:
-        return {}
-    import json
-
+        return made
+    if not account.lstrip().startswith("{"):
+        if not os.path.isfile(account):  # Google's library would take it for a password
+            raise RequestError(f"RCLONE_CONFIG_..._SERVICE_ACCOUNT_FILE: there is no file {account}")
+        return made | {"token": account}
     try:
-        return {"token": json.loads(account) if account.lstrip().startswith("{") else account}
+        return made | {"token": json.loads(account)}
     except ValueError:
         raise RequestError("RCLONE_CONFIG_..._SERVICE_ACCOUNT_CREDENTIALS is not JSON") from None

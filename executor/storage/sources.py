@@ -62,7 +62,11 @@ def source_of(uri: Uri, timeout_s: float = TIMEOUT_S, environment: Mapping[str, 
     store, settings = credentials.store_of(uri.scheme, environment)
     if store in HTTP:
         return HttpSource(uri, _http(uri, timeout_s))
-    return ObjectSource(uri, _objects(uri, store, settings, timeout_s))
+    if store == "s3":
+        return ObjectSource(uri, _s3(uri, settings, timeout_s))
+    system = _gcs(uri, settings, timeout_s)
+    # The library would try wrong credentials for a minute.
+    return ObjectSource(uri, system, system.credentials.maybe_refresh)
 
 
 class LocalSource:
@@ -98,14 +102,17 @@ class LocalSource:
 class ObjectSource:
     """Objects of a bucket, through fsspec."""
 
-    def __init__(self, uri: Uri, system: Any) -> None:
+    def __init__(self, uri: Uri, system: Any, sign_in: Callable[[], object] | None = None) -> None:
         self._system = system
+        self._sign_in = sign_in
         self._root = uri.path
         self._told = uri.text
         self.single = False
 
     def entries(self) -> list[Entry]:
         """See `Source`."""
+        if self._sign_in is not None:
+            self._sign_in()
         found: dict[str, Any] = self._system.find(self._root, detail=True)
         self.single = list(found) == [self._root]
         if self.single:
@@ -192,15 +199,22 @@ def _http(uri: Uri, timeout_s: float) -> Any:
     return fsspec.filesystem("http", **_FRESH, client_kwargs={"timeout": timeout, "trust_env": True})
 
 
-def _objects(uri: Uri, store: str, settings: dict[str, Any], timeout_s: float) -> Any:
-    module, extra = _NEEDS[store]
-    _needed(uri, "fsspec", extra)
-    library = _needed(uri, module, extra)
-    if store == "s3":
-        settings["config_kwargs"]["read_timeout"] = timeout_s
-        return library.S3FileSystem(**_FRESH, **settings)
-    # The one it offers by default asks about buckets over gRPC first, and waits minutes where that is shut.
-    return library.core.GCSFileSystem(**_FRESH, requests_timeout=timeout_s, **settings)
+def _s3(uri: Uri, settings: dict[str, Any], timeout_s: float) -> Any:
+    _needed(uri, "fsspec", "s3")
+    settings["config_kwargs"]["read_timeout"] = timeout_s
+    return _needed(uri, *_NEEDS["s3"]).S3FileSystem(**_FRESH, **settings)
+
+
+def _gcs(uri: Uri, settings: dict[str, Any], timeout_s: float) -> Any:
+    _needed(uri, "fsspec", "gcs")
+    library, aiohttp = _needed(uri, *_NEEDS["gs"]), _needed(uri, "aiohttp", "gcs")
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=credentials.CONNECT_S, sock_read=timeout_s)
+    try:
+        # The one it offers by default asks about buckets over gRPC first, and waits minutes where that is shut.
+        return library.core.GCSFileSystem(**_FRESH, access="read_only", requests_timeout=timeout, **settings)
+    except Exception as error:  # whatever is wrong with the key of an account; its text may be in the error's
+        told = f"{uri.text}: Google's library cannot read these credentials ({type(error).__name__})"
+        raise RequestError(told) from None
 
 
 _FRESH = {"skip_instance_cache": True, "use_listings_cache": False}

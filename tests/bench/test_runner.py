@@ -58,13 +58,15 @@ def test_a_short_run_gives_a_right_result(tmp_path: Path) -> None:
 def test_a_closed_run_takes_its_shape_from_the_command_line(tmp_path: Path) -> None:
     stored = tmp_path / "result.json"
     done = bench(
-        *["run", "rest-grpc", "--against", "--closed", "3", "1", "--seconds", "0.05", "--repeats", "1", "--json"],
-        str(stored),
+        *["run", "rest-grpc", "wrapper-grpc", "--against", "--closed", "3", "1", "--seconds", "0.05"],
+        *["--repeats", "1", "--json", str(stored)],
     )
     assert done.returncode == 0, done.stderr
-    (run,) = results.read(stored)["runs"]
-    assert (run["connections"], run["streams"], run["protocol"]) == (3, 1, "http")
-    assert run["latency"] == {"loop": "closed"}
+    runs = results.read(stored)["runs"]
+    assert [(run["scenario"], run["protocol"]) for run in runs] == [("rest-grpc", "http"), ("wrapper-grpc", "grpc")]
+    for run in runs:
+        assert (run["connections"], run["streams"], run["errors"]) == (3, 1, 0)
+        assert run["latency"] == {"loop": "closed"}
 
 
 def test_what_cannot_do_the_work_is_skipped_with_the_reason() -> None:

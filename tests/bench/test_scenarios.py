@@ -9,6 +9,7 @@ from bench import gates, profiles, scenarios, targets
 from bench.runner import Options
 from bench.stage import MILLRACE
 from executor import manifest
+from executor.component import load
 from executor.graph import plan
 
 
@@ -35,6 +36,15 @@ def test_each_request_passes_for_right_where_nodes_echo() -> None:
         size = scenario.sizes[0]
         if scenario.name not in ("onnx", "feedback", "rest-compose", "grpc-compose"):
             assert scenario.check(size)(scenario.request(size)) == "", scenario.name
+
+
+def test_the_wrappers_class_is_one_for_all_and_knows_no_executor() -> None:
+    for name in ("wrapper-rest", "wrapper-grpc"):
+        scenario = scenarios.SCENARIOS[name]
+        assert (scenario.alone, scenario.serves) == (scenarios.SELDON_ECHO, "microservice")
+        assert "seldon-wrapper" in scenario.against
+    made = load.component(load.target_of(scenarios.SELDON_ECHO), {}, imported=True)
+    assert made.predict([1], []) == [1]
 
 
 def test_large_payloads_come_in_fewer_streams() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support import processes
 from support.commands import failure
+from support.google_store import Gcs
 
 
 def test_it_says_where_the_files_are(tmp_path: Path) -> None:
@@ -29,3 +30,16 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == f"millrace: {tmp_path}/nothing: there is no such file or folder\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bucket_of_google_s_that_is_not_always_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gcs() as gcs:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
+        gcs.put("models", {"iris/model.onnx": b"x" * 100_000, "iris/a": b"", "iris/b/c": b"y"})
+        gcs.failing["models/iris/model.onnx"] = 1
+        done = processes.run("fetch", "gs://models/iris", str(tmp_path / "out"))
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/out\n"), done.stderr
+    assert "fetched gs://models/iris: 3 files" in done.stderr
+    assert (tmp_path / "out" / "model.onnx").read_bytes() == b"x" * 100_000
+    assert (tmp_path / "out" / "b" / "c").read_bytes() == b"y"
+    assert not gcs.failing["models/iris/model.onnx"]

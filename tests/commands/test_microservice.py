@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clients import GrpcClient, RestClient
+from support.containers import free_port
 from support.processes import Program
 
 from executor import cli, errors
@@ -150,42 +150,90 @@ def test_unknown_options_end_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--nonsense" in capsys.readouterr().err
 
 
-@pytest.fixture(params=[1, 2])
-def started(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    """A class of the working directory being served, by one process or by two."""
+CLASS = """\
+import pathlib, time
+from seldon_core.user_model import SeldonComponent
+class MyModel(SeldonComponent):
+    def __init__(self, rate=1.0):
+        self.rate = rate
+    def predict(self, X, names, meta=None):
+        return X * self.rate
+    def custom_service(self):
+        pathlib.Path({custom!r}).open("a").write("served ")
+        time.sleep(60)
+"""
+RATE = json.dumps([{"name": "rate", "value": "2.5", "type": "FLOAT"}])
+OPTIONS = {
+    "--http-port": "0", "--grpc-port": "0", "--metrics-port": "0", "--parameters": RATE, "--service-type": "MODEL",
+    "--workers": "1", "--threads": "2", "--grpc-workers": "1", "--grpc-threads": "2", "--max-requests": "5",
+    "--max-requests-jitter": "1", "--keepalive": "3", "--single-threaded": "0", "--access-log": "true",
+    "--tracing": "1", "--log-level": "INFO", "--pidfile": "{home}/pid", "--persistence": "0",
+}  # fmt: skip
+"""All that `seldon-core-microservice` has, but for --debug."""
+OPERATORS = {
+    "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "{http}", "MLSERVER_HTTP_PORT": "{http}", "PREDICTIVE_UNIT_PARAMETERS": RATE,
+    "PREDICTIVE_UNIT_GRPC_SERVICE_PORT": "{grpc}", "MLSERVER_GRPC_PORT": "{grpc}", "PREDICTIVE_UNIT_SERVICE_PORT": "1",
+    "MLSERVER_MODEL_URI": "/mnt/models", "PREDICTIVE_UNIT_ID": "classifier", "MLSERVER_MODEL_NAME": "classifier",
+    "PREDICTIVE_UNIT_IMAGE": "shop/classifier:1.2", "PREDICTOR_ID": "main", "PREDICTOR_LABELS": '{{"version": "v2"}}',
+    "SELDON_DEPLOYMENT_ID": "churn", "SELDON_EXECUTOR_ENABLED": "true", "MLSERVER_METRICS_PORT": "6000",
+    "PREDICTIVE_UNIT_METRICS_SERVICE_PORT": "6000", "PREDICTIVE_UNIT_METRICS_ENDPOINT": "/prometheus",
+    "MLSERVER_METRICS_ENDPOINT": "/prometheus", "GUNICORN_WORKERS": "2", "TRACING": "1", "SERVICE_TYPE": "MODEL",
+}  # fmt: skip
+"""What Seldon's operator puts into a node's container, and s2i's image beside it."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a class."""
     home = tmp_path / "home"
     home.mkdir()
-    (home / "MyModel.py").write_text(
-        "import pathlib, time\n"
-        "from seldon_core.user_model import SeldonComponent\n"
-        "class MyModel(SeldonComponent):\n"
-        "    def __init__(self, rate=1.0):\n        self.rate = rate\n"
-        "    def predict(self, X, names, meta=None):\n        return X * self.rate\n"
-        "    def custom_service(self):\n"
-        f"        pathlib.Path({str(home / 'custom')!r}).open('a').write('served ')\n        time.sleep(60)\n"
-    )
+    (home / "MyModel.py").write_text(CLASS.format(custom=str(home / "custom")))
     monkeypatch.chdir(home)
-    arguments = ("microservice", "MyModel", "--http-port", "0", "--grpc-port", "0", "--host", "127.0.0.1")
-    given = json.dumps([{"name": "rate", "value": "2.5", "type": "FLOAT"}])
-    # The tree under test comes first, as it does for the tests themselves.
-    environment = {"PREDICTIVE_UNIT_PARAMETERS": given, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
-    program = Program(tmp_path, (*arguments, "--workers", str(request.param), "--tracing"), environment)
+    return home
+
+
+def check(program: Program, http_port: int, grpc_port: str, path: dict[str, str]) -> None:
+    """It serves REST and gRPC and the class's own service, until it is stopped."""
+    asked = {"data": {"ndarray": [[1.0, 2.0]]}}
+    client = GrpcClient(grpc_port)
+    with client.channel:
+        for each in (client, RestClient(http_port)):
+            said = each.predict(asked).said
+            assert said["data"]["ndarray"] == [[2.5, 5.0]]
+            assert said.get("meta", {}).get("requestPath", {}) == path
+    custom = Path("custom")
+    program.wait_for(custom.exists)
+    assert "--tracing 1: accepted, without effect" in program.err
+    program.stop()
+    assert program.process.returncode == 0
+    assert custom.read_text() == "served "
+
+
+# The tree under test comes first, as it does for the tests themselves.
+TREE = {"PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+
+
+def test_it_takes_every_option_and_serves(home: Path, tmp_path: Path) -> None:
+    given = [word.format(home=home) if name == "--pidfile" else word for name, word in OPTIONS.items()]
+    options = [each for pair in zip(OPTIONS, given, strict=True) for each in pair]
+    program = Program(tmp_path, ("microservice", "MyModel", "--host", "127.0.0.1", *options), TREE)
     try:
-        yield program.ready()
+        program.ready()
+        assert (home / "pid").read_text() == f"{program.process.pid}\n"
+        check(program, program.http_port, program.grpc, {})
     finally:
         program.stop()
         program.show()
 
 
-def test_it_serves_rest_and_grpc_and_the_classes_own_service(started: Program, tmp_path: Path) -> None:
-    asked = {"data": {"ndarray": [[1.0, 2.0]]}}
-    client = GrpcClient(started.grpc)
-    with client.channel:
-        for each in (client, RestClient(started.http_port)):
-            assert each.predict(asked).said["data"]["ndarray"] == [[2.5, 5.0]]
-    custom = tmp_path / "home" / "custom"
-    started.wait_for(custom.exists)
-    assert "--tracing 1: accepted, without effect" in started.err
-    started.stop()
-    assert started.process.returncode == 0
-    assert custom.read_text() == "served "
+def test_it_serves_by_the_variables_of_a_nodes_container(home: Path, tmp_path: Path) -> None:
+    ports = {"http": free_port(), "grpc": free_port()}
+    environment = {name: value.format(**ports) if "{" in value[:2] and name != "PREDICTIVE_UNIT_PARAMETERS" else value
+                   for name, value in OPERATORS.items()}  # fmt: skip
+    program = Program(tmp_path, ("microservice", "MyModel"), {**environment, **TREE})
+    try:
+        program.ready()
+        check(program, ports["http"], f"127.0.0.1:{ports['grpc']}", {"classifier": "shop/classifier:1.2"})
+    finally:
+        program.stop()
+        program.show()

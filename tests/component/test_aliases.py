@@ -42,6 +42,7 @@ def test_the_imports_of_classes_work_and_are_told_once(tmp_path: Path, caplog: p
         del sys.modules[name]
     (tmp_path / "model.py").write_text(
         "import seldon_core\n"
+        "from seldon_core import Storage\n"
         "from seldon_core.user_model import SeldonComponent, SeldonResponse, SeldonNotImplementedError\n"
         "from seldon_core.flask_utils import SeldonMicroserviceException\n"
         "from seldon_core.metrics import create_counter, create_gauge, create_timer\n"

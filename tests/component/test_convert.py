@@ -25,6 +25,15 @@ def test_numbers_go_as_they_were_asked_for(asked: str, dtype: str) -> None:
     assert payload([1, 2], asked).kind == asked
 
 
+def test_a_number_alone_is_a_tensor_without_dimensions_or_a_list_of_one() -> None:
+    alone = numpy.array(5.5)
+    assert payload(alone, "tensor") == convert.Payload("tensor", alone, None)
+    assert payload(alone, "") == convert.Payload("tensor", alone, None)
+    sent = payload(alone, "ndarray")
+    assert (sent.kind, sent.value.tolist(), sent.width) == ("ndarray", [5.5], None)
+    assert payload(numpy.array("x"), "tensor") == convert.Payload("ndarray", ["x"], None)
+
+
 @pytest.mark.parametrize("asked", ["", "strData", "binData", "jsonData", "customData"])
 def test_numbers_in_answer_to_something_else_are_a_tensor(asked: str) -> None:
     assert payload(numpy.ones(2), asked).kind == "tensor"
@@ -89,7 +98,6 @@ def test_arrays_of_other_libraries_go_through_numpy() -> None:
         (None, "answered NoneType"),
         (3.5, "answered float"),
         (numpy.float64(3.5), "answered float64 of float64 ()"),
-        (numpy.array(1.0), "ndarray of float64 (), which has no dimension"),
         (numpy.array([1j]), "ndarray of complex128 (1,), which no payload holds"),
         (numpy.array(["2020-01-01"], dtype="M8[D]"), "ndarray of datetime64[D] (1,)"),
         ((1, 2), "answered tuple"),

@@ -50,10 +50,12 @@ def test_metrics() -> None:
     given = [
         {"key": "a", "type": "COUNTER", "value": 1, "ignored": True},
         {"key": "b", "type": "TIMER", "value": numpy.float32(0.5), "tags": {"k": "v"}},
+        {"key": "c", "type": "GAUGE", "value": True},
     ]
     assert meta.checked_metrics(given, "n", "metrics()") == [
         {"key": "a", "type": "COUNTER", "value": 1.0},
         {"key": "b", "type": "TIMER", "value": 0.5, "tags": {"k": "v"}},
+        {"key": "c", "type": "GAUGE", "value": 1},
     ]
     assert meta.checked_metrics(None, "n", "metrics()") == []
 
@@ -66,7 +68,7 @@ def test_metrics() -> None:
         ([{"type": "GAUGE", "value": 1}], "metrics()[0] needs a `key` of text, not None"),
         ([{"key": "a", "type": "gauge", "value": 1}], "one of COUNTER, GAUGE, TIMER, not 'gauge'"),
         ([{"key": "a", "type": "GAUGE", "value": "1"}], "needs a number as `value`, not '1'"),
-        ([{"key": "a", "type": "GAUGE", "value": True}], "needs a number as `value`, not True"),
+        ([{"key": "a", "type": "GAUGE", "value": None}], "needs a number as `value`, not None"),
         ([{"key": "a", "type": "GAUGE", "value": 1, "tags": {"k": 1}}], "`tags` that are no dict of text to text"),
         ([{"key": "a", "type": "GAUGE", "value": 1, "tags": ["k"]}], "`tags` that are no dict of text to text"),
     ],

@@ -75,7 +75,7 @@ def test_started_as_the_operator_starts_it(start: Start) -> None:
             m, "--protocol", "seldon", "--transport", "rest", "--prometheus_path", "/prometheus",
             "--server_type", "rpc", "--log_work_buffer_size", "10000", "--log_write_timeout_ms", "2000",
             "--full_health_checks=false",
-            REQUEST_LOGGER_DEFAULT_ENDPOINT="http://default-broker",
+            REQUEST_LOGGER_DEFAULT_ENDPOINT="http://default-broker", HOME="/proc/none", TMPDIR="/proc/none",
         ).ready()  # fmt: skip
         assert container.rest.predict(X).said == {"strData": "rest-m.predict(x)"}
         assert container.ask_grpc(X) == {"strData": "grpc-m.predict(x)"}
@@ -97,8 +97,11 @@ def test_started_as_the_operator_starts_it(start: Start) -> None:
 
 def test_flags_are_spelled_as_go_spells_them(start: Start) -> None:
     with pair("m") as m:
-        container = start(m, "-graceful_timeout=1s", "--debug", "-transport", "grpc", "--shutdown-delay=0s").ready()
+        container = start(m, "-graceful_timeout=1s", "--debug", "-transport", "grpc", "--shutdown-delay=.2s").ready()
         assert container.rest.predict(X).said == {"strData": "rest-m.predict(x)"}
+        container.program.process.terminate()
+        assert container.program.ended() == 0
+        assert "not ready any more; stopping in 0.2 s" in container.program.err
 
 
 def test_nodes_are_spoken_to_as_the_client_speaks_along_a_whole_graph(start: Start) -> None:
@@ -147,11 +150,10 @@ def test_built_ins_serve_both_sides(start: Start) -> None:
         assert container.ask_grpc(X)["strData"] == "grpc-b.predict(x)"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_workers_serve_as_one_process_does(start: Start, workers: str) -> None:
+def test_workers_serve_as_one_process_does(start: Start) -> None:
     with pair("m") as m:
-        container = start(m, GOMAXPROCS=workers).ready()
-        assert ("2 workers" in container.program.out) == (workers == "2")
+        container = start(m, GOMAXPROCS="2").ready()
+        assert "2 workers" in container.program.out
         assert container.rest.predict(X).said == {"strData": "rest-m.predict(x)"}
         assert container.ask_grpc(X) == {"strData": "grpc-m.predict(x)"}
         assert container.rest.status("/ready") == 200
@@ -163,10 +165,8 @@ def test_workers_serve_as_one_process_does(start: Start, workers: str) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("", "ENGINE_PREDICTOR is empty"),
         ("%%%", "ENGINE_PREDICTOR is not base64"),
         ("e30=", "ENGINE_PREDICTOR: 2 problems"),
-        ("eyI=", "what its base64 holds is not JSON"),
     ],
 )
 def test_a_wrong_predictor_is_told(programs: Programs, value: str, said: str) -> None:
@@ -260,6 +260,9 @@ def test_a_message_larger_than_the_annotation_allows(start: Start, tmp_path: Pat
         with pytest.raises(Refused) as caught:
             container.ask_grpc({"strData": "x" * 100})
         assert caught.value.status is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(Refused, match="answer of 48 bytes is larger than the limit of 40") as caught:
+            container.ask_grpc({"strData": "x" * 30})  # what is sent is bounded as well
+        assert caught.value.status is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert container.rest.predict({"strData": "x" * 100}).said["strData"].startswith("rest-m.predict(xxx")
 
 
@@ -307,26 +310,24 @@ def test_full_health_checks_ask_the_nodes(programs: Programs, start: Start, tmp_
         assert "/api/v1.0/health/status status code 501" in asked.program.err
     with serving.component("Said", name="m") as served:
         rest, grpc_url = f"http://127.0.0.1:{served.port}", f"grpc://{served.target}"
-        for fields in ({}, {"type": "REST"}, {"type": "GRPC"}):
-            graph = unit("m", rest=rest, grpc=grpc_url, **fields)
-            assert start(graph, "--full_health_checks").ready().rest.status("/ready") == 200
+        types: tuple[dict[str, str], ...] = ({}, {"type": "REST"}, {"type": "GRPC"})
+        nodes = [unit(f"m{number}", rest=rest, grpc=grpc_url, **fields) for number, fields in enumerate(types)]
+        graph = nodes[0] | {"children": [nodes[1] | {"children": [nodes[2]]}]}
+        assert start(graph, "--full_health_checks").ready().rest.status("/ready") == 200
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_delayed_shutdown_goes_on_serving_but_is_not_ready(start: Start, workers: str) -> None:
     with pair("m") as m:
-        container = start(m, "--shutdown_delay", "5s", GOMAXPROCS=workers).ready()
+        container = start(m, "--shutdown_delay", "60s", GOMAXPROCS=workers).ready()
         assert container.rest.status("/ready") == 200
         container.program.process.terminate()
         poll(lambda: container.rest.status("/ready") == 503)
+        assert "not ready any more; stopping in 60 s" in container.program.err
         assert container.rest.predict(X).said == {"strData": "rest-m.predict(x)"}
         assert container.ask_grpc(X) == {"strData": "grpc-m.predict(x)"}
-        assert container.program.ended() == 0
-    hasty = start(m, "--shutdown_delay", "60s", GOMAXPROCS=workers).ready()
-    hasty.program.process.terminate()
-    poll(lambda: "not ready any more; stopping in 60 s" in hasty.program.err)
-    hasty.program.process.terminate()  # the second one stops at once
-    assert hasty.program.ended() == 1
+        container.program.process.terminate()  # the second one stops at once
+        assert container.program.ended() == 1
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -1,105 +1,37 @@
 """What clients of a class written for Seldon's wrapper see: each case over REST and gRPC, against a real server."""
 
-import contextlib
-import http.client
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import empty_pb2, json_format
+from google.protobuf import empty_pb2
 from support import serving
-from support.clients import GrpcClient, Refused
+from support.clients import Refused
 from support.serving import Served
+from support.wrapping import Ask, Serve, asking, rest, rpc, serving_of
 
 from executor import app, manifest
-from executor._pb import reflection_v1_pb2, reflection_v1_pb2_grpc, seldon_pb2
-from executor.settings import NodeSettings, RunSettings
+from executor._pb import reflection_v1_pb2, reflection_v1_pb2_grpc
+from executor.settings import RunSettings
 
 WRAPPED = Path(__file__).parent / "wrapped.py"
 ROWS = {"data": {"names": ["a", "b"], "ndarray": [[1.0, 2.0]]}}
 TENSOR = {"data": {"tensor": {"shape": [1, 2], "values": [1.0, 2.0]}}}
 META = {"puid": "p", "tags": {"in": 1, "both": "in"}, "routing": {"r": 1}, "requestPath": {"before": "image:1"}}
-RPCS = {
-    "/predict": ("Model", "Predict"),
-    "/api/v1.0/predictions": ("Seldon", "Predict"),
-    "/api/v0.1/predictions": ("Seldon", "Predict"),
-    "/transform-input": ("Transformer", "TransformInput"),
-    "/transform-output": ("OutputTransformer", "TransformOutput"),
-    "/route": ("Router", "Route"),
-    "/aggregate": ("Combiner", "Aggregate"),
-    "/send-feedback": ("Model", "SendFeedback"),
-    "/api/v1.0/feedback": ("Seldon", "SendFeedback"),
-}
-Ask = Callable[..., Any]
-
-
-def rest(port: int, path: str, said: Any = None, headers: dict[str, str] | None = None, verb: str = "") -> Any:
-    """Status and body of an answer."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
-        body = said if isinstance(said, str | None) else json.dumps(said)
-        connection.request(verb or ("GET" if said is None else "POST"), path, body, headers or JSON)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    with contextlib.suppress(ValueError):
-        return answer.status, json.loads(text)
-    return answer.status, text
-
-
-JSON = {"Content-Type": "application/json"}
-
-
-def rpc(client: GrpcClient, service: str, name: str, said: Any) -> Any:
-    """The answer in JSON form."""
-    kinds = {"Aggregate": seldon_pb2.SeldonMessageList, "SendFeedback": seldon_pb2.Feedback}
-    message = json_format.ParseDict(said, kinds.get(name, seldon_pb2.SeldonMessage)())
-    call = client.channel.unary_unary(
-        f"/seldon.protos.{service}/{name}",
-        request_serializer=lambda each: each.SerializeToString(),
-        response_deserializer=seldon_pb2.SeldonMessage.FromString,
-    )
-    try:
-        answer = json_format.MessageToDict(call(message, timeout=20))
-    except grpc.RpcError as error:
-        raise Refused(error.code(), error.details() or "") from None
-    for metric in answer.get("meta", {}).get("metrics", ()):
-        metric.setdefault("type", "COUNTER")
-    return answer
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
-    """Serves classes of `wrapped.py`, as nodes named `n` of the image `image:2`."""
-    monkeypatch.setenv("PREDICTIVE_UNIT_ID", "n")
-    monkeypatch.setenv("PREDICTIVE_UNIT_IMAGE", "image:2")
-    with contextlib.ExitStack() as stack:
-
-        def serve(kind: str, **parameters: Any) -> Served:
-            settings = NodeSettings(
-                f"{WRAPPED}:{kind}", name="n", parameters=parameters, listen=serving.LISTEN, strict=False
-            )
-            return stack.enter_context(Served(lambda process: app.component(process, settings)))
-
+def serve() -> Iterator[Serve]:
+    with serving_of(WRAPPED) as serve:
         yield serve
 
 
 @pytest.fixture(params=["rest", "grpc"])
-def ask(request: pytest.FixtureRequest, serve: Callable[..., Served]) -> Ask:
-    """What a class answers to a message at a path, over REST and over gRPC."""
-
-    def ask(kind: str, path: str, said: Any, **parameters: Any) -> Any:
-        served = serve(kind, **parameters)
-        if request.param == "grpc":
-            said = {"seldonMessages": said} if isinstance(said, list) else said
-            return rpc(served.grpc, *RPCS[path], said)
-        status, answer = rest(served.port, path, said)
-        assert status == 200, answer
-        return answer
-
-    return ask
+def ask(request: pytest.FixtureRequest, serve: Serve) -> Ask:
+    return asking(request.param, serve)
 
 
 @pytest.mark.parametrize("path", ["/predict", "/api/v1.0/predictions", "/api/v0.1/predictions"])
@@ -202,7 +134,7 @@ def test_results_of_every_kind(ask: Ask, asked: str, wanted: Any) -> None:
     assert said == wanted
 
 
-def test_a_list_beside_text_keeps_its_numbers_in_json_alone(serve: Callable[..., Served]) -> None:
+def test_a_list_beside_text_keeps_its_numbers_in_json_alone(serve: Serve) -> None:
     served = serve("Kinds")
     assert rest(served.port, "/predict", {"strData": "mixed"})[1]["data"]["ndarray"] == [["a", 1]]
     assert rpc(served.grpc, "Model", "Predict", {"strData": "mixed"})["data"]["ndarray"] == [["a", "1"]]
@@ -214,7 +146,7 @@ def test_in_place_changes_arrive(ask: Ask) -> None:
     assert ask("InPlace", "/predict", ROWS)["data"]["ndarray"] == [[99.0, 2.0]]
 
 
-def test_raw_methods(serve: Callable[..., Served]) -> None:
+def test_raw_methods(serve: Serve) -> None:
     served = serve("Raw")
     asked = {**ROWS, "meta": {"puid": "p"}}
     feedback = {"request": ROWS, "reward": 2.0}
@@ -229,7 +161,7 @@ def test_raw_methods(serve: Callable[..., Served]) -> None:
     assert rpc(served.grpc, "Generic", "TransformInput", ROWS)["strData"] == "plain"
 
 
-def test_deprecated_methods_go_first(serve: Callable[..., Served]) -> None:
+def test_deprecated_methods_go_first(serve: Serve) -> None:
     served = serve("Deprecated")
     assert rest(served.port, "/predict", ROWS)[1] == {"strData": "predict_rest"}
     assert rpc(served.grpc, "Model", "Predict", ROWS) == {"strData": "predict_grpc"}
@@ -257,7 +189,7 @@ def status_of(body: Any) -> tuple[Any, ...]:
     ],
 )
 def test_what_goes_wrong_is_worded(
-    serve: Callable[..., Served],
+    serve: Serve,
     caplog: pytest.LogCaptureFixture,
     asked: str,
     http_status: int,
@@ -275,7 +207,7 @@ def test_what_goes_wrong_is_worded(
         assert f"node 'n': {words}" in told.getMessage()
 
 
-def test_a_class_may_word_its_errors_itself(serve: Callable[..., Served]) -> None:
+def test_a_class_may_word_its_errors_itself(serve: Serve) -> None:
     assert rest(serve("Faulty").port, "/predict", {"strData": "own"}) == (418, {"own": "mine"})
 
 
@@ -293,20 +225,18 @@ def test_a_class_may_word_its_errors_itself(serve: Callable[..., Served]) -> Non
         ("/api/v1.0/predictions", None, 500, "MICROSERVICE_INTERNAL_ERROR"),
     ],
 )
-def test_rows_of_the_error_table(
-    serve: Callable[..., Served], path: str, said: Any, http_status: int, reason: str
-) -> None:
+def test_rows_of_the_error_table(serve: Serve, path: str, said: Any, http_status: int, reason: str) -> None:
     status, body = rest(serve("Faulty").port, path, said)
     assert (status, status_of(body)) == (http_status, (-1, reason, 1))
 
 
-def test_a_route_must_be_an_int(serve: Callable[..., Served]) -> None:
+def test_a_route_must_be_an_int(serve: Serve) -> None:
     status, body = rest(serve("Router", route=-1).port, "/route", ROWS)
     assert (status, body["status"]["reason"]) == (400, "MICROSERVICE_BAD_DATA")
     assert "Routing response must be int but got" in body["status"]["info"]
 
 
-def test_health_and_metadata(serve: Callable[..., Served]) -> None:
+def test_health_and_metadata(serve: Serve) -> None:
     served = serve("Model")
     for path in ("/health/status", "/api/v1.0/health/status"):
         status, said = rest(served.port, path)
@@ -322,7 +252,7 @@ def test_health_and_metadata(serve: Callable[..., Served]) -> None:
     assert rest(served.port, "/metadata", verb="OPTIONS")[0] == 200
 
 
-def test_all_services_are_served_and_reflected(serve: Callable[..., Served]) -> None:
+def test_all_services_are_served_and_reflected(serve: Serve) -> None:
     served = serve("Model")
     asked = reflection_v1_pb2.ServerReflectionRequest(list_services="")
     stub = reflection_v1_pb2_grpc.ServerReflectionStub(served.grpc.channel)
@@ -340,7 +270,7 @@ def test_all_services_are_served_and_reflected(serve: Callable[..., Served]) -> 
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_a_graph_of_such_classes_in_one_process(serve: Callable[..., Served]) -> None:
+def test_a_graph_of_such_classes_in_one_process(serve: Serve) -> None:
     root = serving.node("t", "transformer", serving.node("m", "model", rate=10.0))
     settings_of = {name: f"{WRAPPED}:{kind}" for name, kind in (("t", "Transformer"), ("m", "Model"))}
     settings = RunSettings("graph", components=settings_of, listen=serving.LISTEN)

@@ -1,5 +1,7 @@
 """What the environment says of how stores are signed in to."""
 
+from pathlib import Path
+
 import pytest
 
 from executor.errors import RequestError
@@ -49,16 +51,29 @@ def test_a_remote_without_keys_is_anonymous_unless_it_looks_them_up() -> None:
     assert "anon" not in credentials.store_of("s3", environment)[1]
 
 
-def test_google_s() -> None:
+def test_google_s(tmp_path: Path) -> None:
     kind = {"RCLONE_CONFIG_GS_TYPE": "google cloud storage"}
     assert credentials.store_of("gs", {**kind, "RCLONE_CONFIG_GS_ANONYMOUS": "true"})[1] == {"token": "anon"}
-    assert credentials.store_of("gs", {**kind, "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_FILE": "/f"})[1] == {"token": "/f"}
+    (tmp_path / "key.json").write_text("{}")
+    named = {**kind, "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_FILE": str(tmp_path / "key.json")}
+    assert credentials.store_of("gs", named)[1] == {"token": str(tmp_path / "key.json")}
+    named["RCLONE_CONFIG_GS_SERVICE_ACCOUNT_FILE"] = "/nowhere.json"
+    with pytest.raises(RequestError, match=r"SERVICE_ACCOUNT_FILE: there is no file /nowhere\.json"):
+        credentials.store_of("gs", named)
     account = {**kind, "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS": '{"a": 1}'}
     assert credentials.store_of("gs", account)[1] == {"token": {"a": 1}}
     account["RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS"] = "{secret"
     with pytest.raises(RequestError, match="is not JSON") as refused:
         credentials.store_of("gs", account)
     assert "secret" not in str(refused.value)
+
+
+def test_where_google_s_is() -> None:
+    emulated = {"STORAGE_EMULATOR_HOST": "localhost:4443"}
+    assert credentials.store_of("gs", emulated)[1] == {"endpoint_url": "http://localhost:4443", "token": "anon"}
+    account = {"RCLONE_CONFIG_GS_TYPE": "gcs", "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS": '{"a": 1}'}
+    made = credentials.store_of("gs", {**emulated, **account, "RCLONE_CONFIG_GS_ENDPOINT": "https://h"})[1]
+    assert made == {"endpoint_url": "https://h", "token": {"a": 1}}
 
 
 def test_a_remote_of_another_kind_is_refused() -> None:

@@ -1,11 +1,13 @@
-"""What stores list and hand over: folders of this machine, a real web server, a real S3 server."""
+"""What stores list and hand over: folders of this machine, a real web server, servers of S3 and Google's JSON API."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import stores
+from support.google_store import Gcs
 
 from executor.errors import FetchError, RequestError
 from executor.storage import copying, pages, sources, uri
@@ -23,6 +25,20 @@ def web() -> Iterator[stores.Web]:
 def s3() -> Iterator[stores.S3]:
     with stores.s3() as running:
         running.put("models", {"iris/model.joblib": b"12345", "iris/data/a b": b"x", "iris2/x": b"y", "iris/": b""})
+        yield running
+
+
+@pytest.fixture
+def gcs() -> Iterator[Gcs]:
+    with Gcs() as running:
+        objects = {
+            "iris/model.joblib": b"12345",
+            "iris/data/a b": b"x",
+            "iris2/x": b"y",
+            "iris/": b"",
+            "iris/data/": b"",
+        }
+        running.put("models", objects)
         yield running
 
 
@@ -141,6 +157,61 @@ def test_a_bucket_that_would_lead_out(s3: stores.S3) -> None:
         listed("s3://evil/a", **s3.environment)
     with pytest.raises(FetchError, match="'x' is a file and a folder there"):
         listed("s3://evil/b", **s3.environment)
+
+
+def test_a_folder_of_google_s(gcs: Gcs, tmp_path: Path) -> None:
+    gcs.put("models", {f"iris/deep/er/{number}": b"%d" % number for number in range(5)})
+    source, entries = listed("gs://models/iris", **gcs.environment)
+    assert not source.single
+    assert gcs.asked["list models"] == 5  # pages, of two objects each
+    deep = {f"deep/er/{number}": b"%d" % number for number in range(5)}
+    assert copied(source, entries, tmp_path / "out") == IRIS | deep
+    assert all(entry.size is not None and entry.tag.startswith("md5Hash=") for entry in entries)
+
+
+def test_an_object_of_google_s(gcs: Gcs, tmp_path: Path) -> None:
+    source, entries = listed("gs://models/iris/model.joblib", **gcs.environment)
+    assert source.single
+    assert copied(source, entries, tmp_path / "out") == {"model.joblib": b"12345"}
+
+
+def test_what_google_s_has_not(gcs: Gcs) -> None:
+    with pytest.raises(FetchError, match="there is nothing there"):
+        listed("gs://models/nothing", **gcs.environment)
+    with pytest.raises(FileNotFoundError):
+        listed("gs://nowhere/iris", **gcs.environment)
+
+
+def test_an_object_that_goes_while_it_is_fetched(gcs: Gcs, tmp_path: Path) -> None:
+    source, entries = listed("gs://models/iris", **gcs.environment)
+    del gcs.objects["models/iris/model.joblib"]
+    with pytest.raises(FetchError, match=r"model\.joblib: there is no such file"):
+        copying.copy_all(source, entries, tmp_path, "u")
+
+
+def test_an_account_of_google_s_signs_in(gcs: Gcs) -> None:
+    gcs.private = True
+    environment = {"RCLONE_CONFIG_GS_TYPE": "google cloud storage", "RCLONE_CONFIG_GS_ENDPOINT": gcs.url}
+    account = {**environment, "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS": json.dumps(gcs.account())}
+    _, entries = listed("gs://models/iris", **account)
+    assert [entry.name for entry in entries] == ["data/a b", "model.joblib"]
+    assert gcs.asked["token"] == 1
+    gcs.refuses = True
+    with pytest.raises(FetchError, match=r"u: HTTP 401 Invalid Credentials") as refused:
+        copying.tried(lambda: listed("gs://models/iris", **account), "u")
+    assert "PRIVATE KEY" not in str(refused.value)
+    assert gcs.asked["token"] == 2  # nor is it tried again
+    account["RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS"] = '{"type": "service_account", "private_key": "secret"}'
+    with pytest.raises(RequestError, match=r"gs://models/iris: Google's library cannot read these") as unread:
+        listed("gs://models/iris", **account)
+    assert "secret" not in str(unread.value)
+
+
+def test_what_google_s_forbids(gcs: Gcs) -> None:
+    gcs.forbidden.add("models")
+    with pytest.raises(FetchError, match=r"u: HTTP 403 tests does not have storage\.objects\.list access\.$"):
+        copying.tried(lambda: listed("gs://models/iris", **gcs.environment), "u")
+    assert gcs.asked["list models"] == 1
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def create_timer(key: str, value: float) -> dict[str, Any]:
 
 
 def _metric(key: str, kind: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not isinstance(value, Real):
         raise TypeError(f"the {kind} {key!r} needs a number, not {value!r}")
     return {"key": key, "type": kind, "value": value}
 
@@ -43,4 +43,4 @@ def _is_metric(metric: Any) -> bool:
     if not isinstance(metric, Mapping) or metric.get("type") not in _TYPES or "key" not in metric:
         return False
     value = metric.get("value")
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real)

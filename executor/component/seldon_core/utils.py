@@ -12,6 +12,8 @@ import numpy
 
 from executor.component import raw
 from executor.component.seldon_core.flask_utils import SeldonMicroserviceException
+from executor.component.seldon_core.responses import construct_response as construct_response
+from executor.component.seldon_core.responses import construct_response_json as construct_response_json
 
 ENV_MODEL_IMAGE = "PREDICTIVE_UNIT_IMAGE"
 ENV_MODEL_NAME = "PREDICTIVE_UNIT_ID"
