@@ -92,7 +92,7 @@ format: ; @echo "==> check: formatting" && $(BIN)/ruff format --check --quiet --
 types: ; @echo "==> check: mypy strict (half a minute at first)" && $(BIN)/mypy
 imports: ; @echo "==> check: import contracts" && $(BIN)/lint-imports
 cython: ; @echo "==> check: cython-lint" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint _native
-generated: ; @echo "==> check: generated code" && $(BIN)/python proto/generate.py --check
+generated: ; @echo "==> check: generated code" && $(BIN)/python proto/generate.py --check && $(BIN)/python -m operator_lite.crd --check
 
 # --- set-up, redone when what it depends on has changed
 

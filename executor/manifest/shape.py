@@ -11,7 +11,7 @@ import copy
 import difflib
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
@@ -101,6 +101,16 @@ def fit(model: type[M], report: Report) -> M:
                 value = _mended(value, model, path, detail["type"])
                 _remember(report, model, path, detail["type"])
     raise ManifestError(report.problems)
+
+
+def faults(model: type[BaseModel], value: Any) -> Iterator[tuple[Path, str]]:
+    """What of a value does not fit `model`: for parts that are carried along as they are, and not mended."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = tuple(detail["loc"])
+            yield path, _message(detail, model, path)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
