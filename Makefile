@@ -32,7 +32,7 @@ test: $(DONE)/native $(DONE)/dev ## Run the tests; ARGS="tests/graph -k router" 
 	@echo "==> test: running pytest (a few minutes)"
 	@$(BIN)/pytest $(ARGS)
 
-check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cython sources and generated code
+check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cython sources and what is generated
 	@$(MAKE) --no-print-directory -k lint format types imports cython generated
 	@echo "==> check: all passed"
 
@@ -40,7 +40,7 @@ sanitize: $(SANITIZE)/native $(DONE)/dev ## Run the tests of compiled code with 
 	@echo "==> sanitize: running the tests of compiled code (two to four minutes)"
 	@rm -f $(SANITIZE)/report.*
 	@$(call watched,:log_path=$(CURDIR)/$(SANITIZE)/report) $(SANITIZE)/venv/bin/python -P -m pytest \
-		--capture=sys -p no:cacheprovider $(or $(ARGS),$(COMPILED)); result=$$?; \
+		--capture=sys -o cache_dir=$(SANITIZE)/cache $(if $(filter tests%,$(ARGS)),,$(COMPILED)) $(ARGS); result=$$?; \
 		for report in $(SANITIZE)/report.*; do [ ! -e "$$report" ] || { cat "$$report"; result=1; }; done; exit $$result
 	@echo "==> sanitize: no memory error, no undefined behaviour"
 
@@ -92,7 +92,8 @@ format: ; @echo "==> check: formatting" && $(BIN)/ruff format --check --quiet --
 types: ; @echo "==> check: mypy strict (half a minute at first)" && $(BIN)/mypy
 imports: ; @echo "==> check: import contracts" && $(BIN)/lint-imports
 cython: ; @echo "==> check: cython-lint" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint _native
-generated: ; @echo "==> check: generated code" && $(BIN)/python proto/generate.py --check && $(BIN)/python -m operator_lite.crd --check
+generated: ; @echo "==> check: generated code and pages" && $(BIN)/python proto/generate.py --check && \
+	$(BIN)/python tests/compatibility/generate.py --check && $(BIN)/python -m operator_lite.crd --check
 
 # --- set-up, redone when what it depends on has changed
 

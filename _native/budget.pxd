@@ -13,7 +13,7 @@ cdef extern from *:
     long budget_read(long *counter) noexcept nogil
 
 cdef enum:
-    BUDGET_SMALL = 64 << 10      # messages up to here do not wait behind larger ones
+    BUDGET_SMALL = 64 << 10      # messages up to here do not wait behind larger ones, nor larger ones behind them
 
 ctypedef struct lane_t
 ctypedef struct waiter_t
@@ -32,7 +32,7 @@ ctypedef struct lane_t:
     waiter_t *last
     size_t limit
 
-# All is of the thread of its event loop, but `used`: bytes are given back from any thread.
+# All is of the thread of its event loop, but what counts bytes taken: they are given back from any thread.
 ctypedef struct budget_t:
     long used
     size_t soft                  # requests wait above it
@@ -42,6 +42,8 @@ ctypedef struct budget_t:
     long waiting                 # in both lanes
     size_t held                  # bytes that came for those that wait
     size_t held_max
+    long small_used              # of `used`: by messages that are small
+    size_t own                   # what small ones have to themselves, above `soft`
 
 cdef void budget_free(budget_t *budget) noexcept nogil
 
@@ -52,20 +54,39 @@ cdef inline bint budget_fits(budget_t *budget, size_t size, size_t limit) noexce
     cdef size_t used = <size_t>budget_read(&budget.used)
     return size <= limit and used <= limit - size
 
-# Takes `size` bytes if no more than `limit` are taken then. Only the loop's thread takes.
+# Whether a message of a request finds room. What is taken above `soft` never keeps a large one out; and while one
+# waits, small ones come in no further than to what is their own.
+cdef inline bint budget_admits(budget_t *budget, size_t size) noexcept nogil:
+    cdef size_t small = <size_t>budget_read(&budget.small_used)
+    if size > BUDGET_SMALL:
+        return budget_fits(budget, size, budget.large.limit + min(small, budget.own))
+    return budget_fits(budget, size, budget.small.limit) and (
+        budget.large.first == NULL or small + size <= budget.own)
+
+# Counts `size` bytes as taken. Only the loop's thread takes.
+cdef inline void budget_add(budget_t *budget, size_t size) noexcept nogil:
+    budget_count(&budget.used, <long>size)
+    if size <= BUDGET_SMALL:
+        budget_count(&budget.small_used, <long>size)
+
+# Takes `size` bytes if no more than `limit` are taken then.
 cdef inline bint budget_take(budget_t *budget, size_t size, size_t limit) noexcept nogil:
     if not budget_fits(budget, size, limit):
         return False
-    budget_count(&budget.used, <long>size)
+    budget_add(budget, size)
     return True
 
 # The same for one that could wait: those that wait already come first.
 cdef inline bint budget_enter(budget_t *budget, size_t size) noexcept nogil:
-    cdef lane_t *lane = budget_lane(budget, size)
-    return lane.first == NULL and budget_take(budget, size, lane.limit)
+    if budget_lane(budget, size).first != NULL or not budget_admits(budget, size):
+        return False
+    budget_add(budget, size)
+    return True
 
-# Gives bytes back. Any thread.
+# Gives back what was taken in one. Any thread.
 cdef inline void budget_give(budget_t *budget, size_t size) noexcept nogil:
+    if size <= BUDGET_SMALL:
+        budget_count(&budget.small_used, -<long>size)
     if budget_count(&budget.used, -<long>size) == BUDGET_ORPHAN:
         budget_free(budget)
 

@@ -6,8 +6,13 @@ A message is charged whole when its length is known and before memory is committ
 is freed, wherever it went in between. So what has been let in can always complete, and nothing else need be tracked.
 Requests wait above the soft limit. Answers of nodes never wait, since requests hold what they need to be freed: they
 may go on to the hard one.
+
+Two lanes, each first come, first served; neither starves. Small messages have a room of their own above the soft
+limit, which is not held against a large one: once one of those waits, small ones come in to that room alone, so the
+common room empties and the large one gets it, while small ones go on in theirs.
 """
 
+cimport cython
 from libc.stdlib cimport calloc, free
 
 cdef enum:
@@ -52,7 +57,7 @@ cdef void budget_leave(budget_t *budget, waiter_t *waiter) noexcept nogil:
 
 
 cdef inline waiter_t *ready(budget_t *budget, lane_t *lane) noexcept nogil:
-    return lane.first if lane.first != NULL and budget_fits(budget, lane.first.size, lane.limit) else NULL
+    return lane.first if lane.first != NULL and budget_admits(budget, lane.first.size) else NULL
 
 
 cdef waiter_t *budget_next(budget_t *budget) noexcept nogil:
@@ -77,7 +82,11 @@ cdef class Budget:
         self.raw.soft = low
         self.raw.hard = top
         self.raw.large.limit = low
-        self.raw.small.limit = min(top, low + low // SMALL_PART)
+        self.raw.own = low // SMALL_PART
+        if low > BUDGET_SMALL:   # else none is large; where one may wait, a small one finds room beside it
+            self.raw.own = max(self.raw.own, <size_t>BUDGET_SMALL)
+        self.raw.own = min(self.raw.own, top - low)
+        self.raw.small.limit = low + self.raw.own
         self.raw.held_max = low // HELD_PART
 
     def __dealloc__(self):
@@ -120,6 +129,8 @@ cdef class Budget:
         return self.raw.held_max
 
 
+# The collector would clear `budget` before the bytes are given back; a budget refers to nothing.
+@cython.no_gc
 cdef class Hold:
     """Bytes that Python holds, out of a budget: given back at the end of the `with` block."""
 
@@ -131,11 +142,15 @@ cdef class Hold:
 
     def add(self, size_t size):
         """Takes more. False, and nothing taken, when requests have to wait for memory."""
-        cdef lane_t *lane = budget_lane(self.budget.raw, self.size + size)
-        if lane.first != NULL or not budget_take(self.budget.raw, size, lane.limit):
-            return False
-        self.size += size
-        return True
+        cdef budget_t *budget = self.budget.raw
+        cdef size_t total = self.size + size
+        cdef bint taken
+        self.close()             # it is one message, small or large by all its bytes
+        taken = budget_enter(budget, total)
+        if not taken and total > size:
+            budget_add(budget, total - size)
+        self.size = total if taken else total - size
+        return taken
 
     def close(self):
         """Gives all back."""

@@ -32,8 +32,8 @@ from executor._native.http2 cimport (
     stream_reset, stream_t,
 )
 from executor._native.links cimport (
-    channel_changed, link_entered, link_find, link_heard, link_is_leaving, link_left, link_may_reset, link_open,
-    link_pick, link_retire, link_settled,
+    channel_changed, link_entered, link_find, link_heard, link_is_leaving, link_left, link_open, link_pick,
+    link_reset, link_retire, link_settled, link_spare,
 )
 from executor._native.message cimport Message, message_t, message_unref, message_wrap
 from executor._native.transport cimport Reactor, conn_close, conn_touch, reactor_add_work, reactor_drop_work, work_t
@@ -178,9 +178,11 @@ cdef void exchange_cancel(exchange_t *exchange) noexcept nogil:
         exchange_free(exchange)
         return
     exchange.done = dropped
-    if link_may_reset(exchange.link):
-        stream_reset(exchange.stream, H2_CANCEL)
-        conn_touch(exchange.link.conn)
+    message_unref(exchange.message)      # what of it has not left yet goes with the stream
+    exchange.message = NULL
+    buffer_unref(exchange.body)
+    exchange.body = NULL
+    link_reset(exchange)
 
 
 # --- what the sessions report -------------------------------------------------------------------
@@ -201,7 +203,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     cdef const char *encoding
     cdef size_t size = 0
     link_heard(<link_t *>session.user)
-    if exchange == NULL or exchange.error != NULL:
+    if exchange == NULL or exchange.error != NULL or exchange.done == dropped:
         buffer_unref(body)
         return
     if exchange.body != NULL:
@@ -257,6 +259,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     if exchange == NULL:
         return
     channel = exchange.channel
+    link_spare(exchange)
     link_left(exchange.link)
     exchange.stream = NULL
     error = exchange.error

@@ -30,7 +30,7 @@ ctypedef struct codec_t:
     int encoding
     # Is the envelope what it claims to be? Payload bytes are not looked at.
     int (*scan)(message_t *message, failure_t *failure) noexcept nogil
-    # The route a router's answer means (sheet 2.3): first number, truncated; -1 when there is no number at all.
+    # The route a router's answer means: first number, truncated; -1 when there is no number at all.
     # An empty list is an error. Range is flow's business.
     int (*route)(message_t *answer, long long *route, failure_t *failure) noexcept nogil
     # The same message with the edit inside its one meta field (old entries kept, ours win on equal keys).

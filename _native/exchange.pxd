@@ -29,11 +29,14 @@ ctypedef struct link_t:
     double resets                # streams reset of late, draining with time
     double reset_at
     timer_t watch                # ends a connection on which no SETTINGS come; later on, one whose peer is silent
+    exchange_t *unwanted         # cancelled ones that are to be reset, oldest first
+    exchange_t *unwanted_last
+    timer_t resetting            # while there are some
 
 # One RPC on a channel: waits for a connection, then is a stream.
 ctypedef struct exchange_t:
     channel_t *channel
-    exchange_t *previous         # among those that wait
+    exchange_t *previous         # among those that wait, or that are to be reset
     exchange_t *next
     bint waiting
     int refused                  # times that the peer said it did nothing with it
@@ -51,6 +54,7 @@ ctypedef struct exchange_t:
     void *owner
     # Takes over `answer` or `error`; the exchange is freed after it returns.
     void (*done)(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil
+    bint unwanted                # in its link's list of those to be reset
 
 ctypedef struct channel_t:
     reactor_t *reactor

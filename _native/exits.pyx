@@ -121,6 +121,7 @@ cdef void cancel_callback(job_t *job) noexcept with gil:
             (<object>job.task).cancel()
     finally:
         job_over(job)
+        pending.component = None
 
 
 # The job has come to its end, on the loop's thread.
@@ -247,9 +248,11 @@ cdef void run_callback(work_t *work) noexcept:
     except BaseException as exception:
         pending.fail(exception)
         return
-    if pending.job != NULL:      # else it has answered already
+    if pending.job != NULL:      # else it has answered already, or its caller left
         Py_INCREF(begun)
         job.task = <void *>begun
+    elif pending.component is None and begun is not None:
+        begun.cancel()           # which could not be said while the handler ran
 
 
 cdef void run_delivery(work_t *work) noexcept:
@@ -261,7 +264,7 @@ cdef class Pending:
     """A call that waits for its answer: `answer` or `fail` ends it, once; what comes later or twice is dropped."""
 
     cdef job_t *job              # NULL once it is over
-    cdef Component component
+    cdef Component component     # None once its caller left
 
     def answer(self, Message message not None):
         """The node's answer."""
@@ -374,10 +377,7 @@ cdef void run_in_thread(job_t *job) noexcept:
     if job.call == NULL:
         return                   # the caller left while this waited
     try:
-        take_answer(
-            job,
-            component.handlers[job.method](message_wrap(take_message(job)), <object>job.context),
-        )
+        take_answer(job, component.handlers[job.method](message_wrap(take_message(job)), <object>job.context))
     except BaseException as exception:
         job.error = error_of_exception(exception)
 

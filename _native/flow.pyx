@@ -17,21 +17,22 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, strlen
 
 from executor._native.chance cimport chance_next, chance_seed
-from executor._native.codec cimport codec_of, codec_t, name_t, taken_puid_t
+from executor._native.codec cimport codec_of, codec_t, name_t
 from executor._native.endpoint cimport (
     call_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
 )
 from executor._native.message cimport message_add_copy, message_flat, message_new, message_ref, message_t, message_unref
 from executor._native.patience cimport patience_begin, patience_end
 from executor._native.program cimport node_t, program_ref, program_t, program_unref
-from executor._native.routing cimport with_routing
+from executor._native.routing cimport read_taken_path, with_routing
+from executor._native.tap cimport TAP_FEEDBACK, TAP_REQUEST, TAP_RESPONSE, tap_add, tap_skips
 from executor._native.transport cimport Reactor, timer_arm, timer_disarm, timer_t
 from executor._native.types cimport (
     ENCODING_ANY, FORM_MESSAGE, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, METHOD_TRANSFORM_OUTPUT,
-    ROUTE_ALL, ROUTE_NONE, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT,
-    STATUS_RESOURCE_EXHAUSTED, WALK_CALL, WALK_FEEDBACK, WALK_PREDICT, failure_clear, failure_t,
+    ROUTE_ALL, ROUTE_NONE, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, WALK_CALL,
+    WALK_FEEDBACK, WALK_PREDICT, failure_clear, failure_t,
 )
-from executor._native.weights cimport weights_find, weights_pick
+from executor._native.weights cimport weights_pick
 
 cdef enum:
     STAGE_IDLE = 0
@@ -68,6 +69,7 @@ cdef request_t *flow_new(
     request.encoding = message.encoding
     request.message = message
     request.metadata = metadata
+    request.tap = NULL if program.tap == NULL or tap_skips(metadata) else program.tap
     request.puid_size = min(puid_size, sizeof(request.puid))
     memcpy(request.puid, puid, request.puid_size)
     request.deadline = deadline
@@ -83,6 +85,7 @@ cdef request_t *flow_new(
 cdef void flow_start(request_t *request) noexcept nogil:
     # Handed on, not shared: a component that holds the only reference may work on the bytes in place.
     cdef message_t *message = request.message
+    cdef error_t *error
     request.message = NULL
     request.started = request.engine.reactor.now
     request.holds += 1
@@ -91,10 +94,12 @@ cdef void flow_start(request_t *request) noexcept nogil:
     if request.walk == WALK_CALL:
         start_call(step_begin(request, 0, NULL), STAGE_DIRECT, request.method, message)
     elif request.walk == WALK_FEEDBACK:
-        if read_taken_path(request, message):
+        error = read_taken_path(request, message)
+        if error == NULL:
             feedback_enter(request, 0, message)
         else:
             message_unref(message)
+            fail(request, error)
     else:
         enter(request, 0, message)
     leave(request)
@@ -155,6 +160,7 @@ cdef void leave(request_t *request) noexcept nogil:
     timer_disarm(request.engine.reactor, &request.timer)
     for index in range(request.program.count):
         drop_message(&request.steps[index])
+        message_unref(request.steps[index].logged)
     message_unref(request.message)
     message_unref(request.answer)
     metadata_unref(request.metadata)
@@ -177,6 +183,13 @@ cdef void fail_at(step_t *step, int status, const char *text) noexcept nogil:
 
 cdef void fail_with(step_t *step, const failure_t *failure) noexcept nogil:
     fail(step.request, error_of_failure(failure, name_of(step).data, name_of(step).size))
+
+
+# A payload that is logged where its node asks for it. Every call of a node passes here: one flag when nothing is.
+cdef inline void tapped(step_t *step, int kind, const message_t *message) noexcept nogil:
+    cdef request_t *request = step.request
+    if request.program.nodes[step.index].taps & kind and request.tap != NULL:
+        tap_add(request.tap, step.index, kind, message, request.puid, request.puid_size)
 
 
 # The same message in `encoding`; takes over the reference. NULL after it failed the request.
@@ -205,6 +218,10 @@ cdef void start_call(step_t *step, int stage, int method, message_t *message) no
     message = in_encoding(step, message, endpoint.encoding)
     if message == NULL:
         return
+    if stage == STAGE_AGGREGATE:
+        tapped(step, TAP_REQUEST, step.logged)     # not the children's answers
+    elif stage == STAGE_INPUT or stage == STAGE_OUTPUT:
+        tapped(step, TAP_REQUEST, message)
     step.stage = stage
     call.method = method
     call.message = message
@@ -244,10 +261,11 @@ cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept 
     else:
         message_unref(step.message)
         step.message = answer
+        tapped(step, TAP_RESPONSE, answer)
         if stage == STAGE_INPUT:
             choose(step)
         elif stage == STAGE_AGGREGATE:
-            after_children(step)
+            answered(step)
         else:
             done(step)
     leave(request)
@@ -288,7 +306,11 @@ cdef void choose(step_t *step) noexcept nogil:
     cdef int slot = 0
     if node.child_count == 0:
         after_children(step)
-    elif node.asks_route:
+        return
+    tapped(step, TAP_REQUEST, step.message)
+    if node.taps & TAP_REQUEST and node.aggregates and step.request.tap != NULL:
+        step.logged = message_ref(step.message)
+    if node.asks_route:
         message = message_for(step, node.endpoint.encoding)
         if message != NULL:
             start_call(step, STAGE_ROUTE, METHOD_ROUTE, message)
@@ -405,7 +427,7 @@ cdef void child_done(step_t *step) noexcept nogil:
         return
     message_unref(step.message)
     step.message = take_message(&request.steps[node.children[max(step.route, 0)]])
-    after_children(step)
+    answered(step)
 
 
 cdef void aggregate(step_t *step) noexcept nogil:
@@ -435,13 +457,20 @@ cdef void aggregate(step_t *step) noexcept nogil:
         failure_clear(&failure)
         whole = codec_of(encoding).make_list(items, count, &failure)
         if whole == NULL:
-            fail_with(step, &failure)
+            failure.status = failure.status if failure.status == STATUS_RESOURCE_EXHAUSTED else STATUS_INTERNAL
+            fail_with(step, &failure)     # what children answered is no fault of the caller
         else:
             start_call(step, STAGE_AGGREGATE, METHOD_AGGREGATE, whole)
     for slot in range(count):
         message_unref(items[slot])
     if items != few:
         free(items)
+
+
+# The step's message is what its children came to.
+cdef void answered(step_t *step) noexcept nogil:
+    tapped(step, TAP_RESPONSE, step.message)
+    after_children(step)
 
 
 cdef void after_children(step_t *step) noexcept nogil:
@@ -483,39 +512,6 @@ cdef void finish(step_t *root) noexcept nogil:
 
 # --- the feedback walk --------------------------------------------------------------------------
 
-# Which way did the request go that this feedback is about? False after it failed the request.
-cdef bint read_taken_path(request_t *request, message_t *feedback) noexcept nogil:
-    cdef program_t *program = request.program
-    cdef taken_puid_t puid
-    cdef failure_t failure
-    cdef char[160] text
-    cdef int index, route
-    failure_clear(&failure)
-    request.routes = <int *>malloc(program.count * sizeof(int))
-    if request.routes == NULL:
-        fail(request, error_new(STATUS_RESOURCE_EXHAUSTED, b"out of memory", 13))
-        return False
-    if codec_of(request.encoding).feedback_routes(
-        feedback, program.names, program.count, request.routes, &puid, &failure
-    ) < 0:
-        fail(request, error_of_failure(&failure, NULL, 0))
-        return False
-    for index in range(program.count):
-        route = request.routes[index]
-        if program.nodes[index].table != NULL:
-            route = weights_find(program.nodes[index].table, route, puid.text, puid.size)
-            request.routes[index] = route
-        if program.nodes[index].child_count > 0 and (route < ROUTE_NONE or route >= program.nodes[index].child_count):
-            snprintf(
-                text, sizeof(text),
-                b"response.meta.routing is %d; allowed are -2 (no child), -1 (all children) and 0 to %d",
-                route, program.nodes[index].child_count - 1,
-            )
-            fail(request, error_at(STATUS_INVALID_ARGUMENT, program.names[index].data, program.names[index].size, text))
-            return False
-    return True
-
-
 # Children on the taken path first, all at once; an error among them stops nobody, or rewards would be lost.
 cdef void feedback_enter(request_t *request, int index, message_t *message) noexcept nogil:
     cdef step_t *step = step_begin(request, index, message)
@@ -537,6 +533,7 @@ cdef void feedback_enter(request_t *request, int index, message_t *message) noex
 
 
 cdef void feedback_own(step_t *step) noexcept nogil:
+    tapped(step, TAP_FEEDBACK, step.message)
     if step.request.program.nodes[step.index].takes_feedback:
         start_call(step, STAGE_FEEDBACK, METHOD_SEND_FEEDBACK, message_ref(step.message))
     else:

@@ -43,13 +43,17 @@ cdef class Request:
 
     def cancel(self):
         """Cancels the request's calls, if it still runs."""
+        cdef request_t *request = self.request
+        cdef bint settling = self.reactor.settling
         if self.done is not None:
             self.done = nobody
-        if self.request != NULL:
-            self.reactor.enter()
-            with nogil:
-                flow_cancel(self.request)
+        if request != NULL:
             self.request = NULL
+            self.reactor.enter()
+            self.reactor.settling = True  # Python code that is called on the way must not settle in the middle
+            with nogil:
+                flow_cancel(request)
+            self.reactor.settling = settling
             self.reactor.settle()
             Py_DECREF(self)      # the reference that the flow held
 
@@ -113,6 +117,18 @@ def new_puid(Engine engine):
     return PyBytes_FromStringAndSize(text, PUID_SIZE).decode()
 
 
+# As headers are, which it comes and goes in.
+cdef bytes bytes_of(str puid):
+    cdef bytes raw
+    try:
+        raw = puid.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise errors.RequestError(f"Seldon-Puid: {error.object[error.start]!r} cannot be sent in a header") from None
+    if len(raw) > PUID_MAX:
+        raise errors.RequestError(f"Seldon-Puid of {len(raw)} bytes: at most {PUID_MAX} are allowed")
+    return raw
+
+
 def submit(
     Engine engine, Program program, int walk, int method, Message message, headers, str puid, double deadline=0,
     done=None
@@ -122,15 +138,13 @@ def submit(
     `headers` are (name, value) pairs that every node gets, or an `http1.Fields`, to which the puid is added;
     `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
     being made, perhaps before this returns. Raises LimitError when too many requests run already, RequestError for a
-    puid of more than 64 characters.
+    puid of more than 64 bytes, or that no header can carry.
     """
     cdef Request face
-    cdef bytes raw_puid = puid.encode("utf-8")
+    cdef bytes raw_puid = bytes_of(puid)
     cdef metadata_t *metadata
-    if len(raw_puid) > PUID_MAX:
-        raise errors.RequestError(f"Seldon-Puid of {len(raw_puid)} bytes: at most {PUID_MAX} are allowed")
     if isinstance(headers, Fields):
-        metadata = (<Fields>headers).metadata(puid.encode("latin-1"))
+        metadata = (<Fields>headers).metadata(raw_puid)
         if metadata == NULL:
             raise MemoryError()
     else:

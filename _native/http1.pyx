@@ -5,14 +5,16 @@ a head that has come as a whole, with one Content-Length, no other framing and n
 here, and is left to httptools, whose reading of plain messages is the same; tests hold the two together.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.string cimport memchr, memcmp
 
-from executor._native.buffer cimport buffer_of_bytes, buffer_t, buffer_unref
+from executor._native.budget cimport Budget, budget_give, budget_take
+from executor._native.buffer cimport buffer_charge, buffer_of_bytes, buffer_t, buffer_unref
 from executor._native.endpoint cimport metadata_new, metadata_t
 from executor._native.http2 cimport nv_t
-from executor._native.message cimport message_add, message_new, message_t, message_unref, message_wrap
+from executor._native.message cimport message_add, message_new, message_of, message_t, message_unref, message_wrap
 
 from executor import errors
 
@@ -258,6 +260,8 @@ def read_request(bytes data not None, Py_ssize_t head_max, Py_ssize_t body_max):
 
 # --- answers ------------------------------------------------------------------------------------
 
+# Nothing in it refers back. The collector would clear `budget` before the charge is given back.
+@cython.no_gc
 cdef class Reply:
     """An answer: its status, body as sent, and the few headers that matter here, None where not sent."""
 
@@ -266,9 +270,39 @@ cdef class Reply:
     cdef public str content_encoding
     cdef public str location
     cdef public bytes body
+    cdef Budget budget           # what its body is charged to, or None
+    cdef size_t charge
 
     def __cinit__(self):
         self.body = b""
+
+    def __dealloc__(self):
+        self.give()
+
+    def give(self):
+        """Gives back what was charged: nobody will read it."""
+        if self.charge > 0:
+            budget_give(self.budget.raw, self.charge)
+            self.charge = 0
+
+    def take(self, Budget budget not None, size_t size):
+        """Charges `size` bytes more to `budget`, always the same, until this goes or `message` takes over.
+
+        False, and nothing charged, when that is more than there is: answers do not wait, and go up to the hard limit.
+        """
+        if not budget_take(budget.raw, size, budget.raw.hard):
+            return False
+        self.budget = budget
+        self.charge += size
+        return True
+
+    def message(self, int encoding):
+        """The body as a message, by reference. The charge goes with it, and is given back when its memory is."""
+        cdef buffer_t *buffer = buffer_of_bytes(self.body)
+        if self.charge > 0:
+            buffer_charge(buffer, self.budget.raw, self.charge)
+            self.charge = 0
+        return message_wrap(message_of(encoding, 0, buffer))
 
 
 def read_reply(bytes data not None, Py_ssize_t head_max, Py_ssize_t body_max):

@@ -259,7 +259,7 @@ cdef int widen(stream_t *stream) noexcept nogil:
 # Leaves bytes only when the message has to wait for the budget.
 cdef int take_data(stream_t *stream, const uint8_t **data, size_t *size) noexcept nogil:
     cdef session_t *session = stream.session
-    cdef size_t limit = session.limits.max_message
+    cdef size_t limit = stream.max_message
     cdef char[160] text
     cdef int result
     cdef bint compressed

@@ -1,7 +1,7 @@
 # Owns the connections of a channel: which one a call takes, when one is given up, whether its peer still lives.
 # Must not know what becomes of calls (`channel`), nor how connections are made (`executor.rpc.channels`).
 
-from executor._native.exchange cimport channel_t, link_t
+from executor._native.exchange cimport channel_t, exchange_t, link_t
 from executor._native.http2 cimport session_ops_t
 from executor._native.transport cimport Reactor
 
@@ -27,8 +27,10 @@ cdef inline void link_heard(link_t *link) noexcept nogil:
     link.heard = link.channel.reactor.now
     if link.pinged:
         link_answered(link)
-# Whether a stream may be reset: see `links`.
-cdef bint link_may_reset(link_t *link) noexcept nogil
+# Resets the stream of a call that nobody wants any more: now, or in its turn.
+cdef void link_reset(exchange_t *exchange) noexcept nogil
+# Its stream is gone: it has no turn any more.
+cdef void link_spare(exchange_t *exchange) noexcept nogil
 # Whether the link is on its way out of the channel, or there already.
 cdef inline bint link_is_leaving(const link_t *link) noexcept nogil:
     return link.leaving or link.conn.closing

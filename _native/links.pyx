@@ -6,17 +6,23 @@ Must not know what becomes of calls (`channel`), nor how connections are made (`
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 
-from executor._native.exchange cimport channel_t, link_t
-from executor._native.http2 cimport session_goaway, session_new, session_ops_t, session_ping, session_room, session_t
+from executor._native.exchange cimport channel_t, exchange_t, link_t
+from executor._native.http2 cimport (
+    H2_CANCEL, session_free, session_goaway, session_new, session_ops_t, session_ping, session_room, session_t,
+    stream_reset,
+)
 from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
     Reactor, conn_close, conn_t, conn_touch, connection_open, reactor_add_work, timer_arm, timer_disarm, timer_t,
 )
 
 cdef enum:
-    RESETS_AT_ONCE = 800
-    RESETS_PER_S = 800
+    # Together less than the 1 000 that peers allow, who may count by whole seconds.
+    RESETS_AT_ONCE = 500
+    RESETS_PER_S = 400
     PATIENCE_S = 5               # from a connection's beginning until the peer's SETTINGS
+
+cdef double RESETTING_S = 0.02   # between two looks at those that are to be reset
 
 
 cdef void channel_changed(channel_t *channel) noexcept nogil:
@@ -79,7 +85,12 @@ cdef link_t *link_open(
         free(link)
         raise MemoryError()
     link.channel = channel
-    link.conn = &connection_open(reactor, fd, session, link, on_lost, face).raw
+    try:
+        link.conn = &connection_open(reactor, fd, session, link, on_lost, face).raw
+    except BaseException:
+        session_free(session)
+        free(link)
+        raise
     if veil is not None:
         veil_put(veil, link.conn)
     channel.last_number += 1
@@ -104,6 +115,7 @@ cdef void on_lost(conn_t *conn) noexcept nogil:
     if channel.turn == link:
         channel.turn = link.next if link.next != NULL else channel.links
     timer_disarm(channel.reactor, &link.watch)
+    timer_disarm(channel.reactor, &link.resetting)
     channel.lost(channel, link)
     free(link)
     channel_changed(channel)
@@ -142,9 +154,11 @@ cdef void link_left(link_t *link) noexcept nogil:
         finish(link)
 
 
+# --- calls that nobody wants any more -----------------------------------------------------------
+
 # Servers end a connection that resets too many streams, and with it the calls of everybody who shares it. Above the
-# rate that ours and nghttp2's take, the answer of a cancelled call is let come, and dropped.
-cdef bint link_may_reset(link_t *link) noexcept nogil:
+# rate that ours and nghttp2's take, a cancelled call waits for its turn; an answer that comes meanwhile is dropped.
+cdef bint may_reset(link_t *link) noexcept nogil:
     cdef double now = link.channel.reactor.now
     link.resets = max(0.0, link.resets - (now - link.reset_at) * RESETS_PER_S) + 1
     link.reset_at = now
@@ -152,6 +166,52 @@ cdef bint link_may_reset(link_t *link) noexcept nogil:
         return True
     link.resets -= 1
     return False
+
+
+cdef void link_reset(exchange_t *exchange) noexcept nogil:
+    cdef link_t *link = exchange.link
+    if link.unwanted == NULL and may_reset(link):
+        stream_reset(exchange.stream, H2_CANCEL)
+        conn_touch(link.conn)
+        return
+    exchange.unwanted = True
+    exchange.next = NULL
+    exchange.previous = link.unwanted_last
+    if link.unwanted == NULL:
+        link.unwanted = exchange
+        link.resetting.fire = on_resetting
+        link.resetting.owner = link
+        timer_arm(link.channel.reactor, &link.resetting, link.channel.reactor.now + RESETTING_S)
+    else:
+        link.unwanted_last.next = exchange
+    link.unwanted_last = exchange
+
+
+cdef void link_spare(exchange_t *exchange) noexcept nogil:
+    cdef link_t *link = exchange.link
+    if not exchange.unwanted:
+        return
+    exchange.unwanted = False
+    if exchange.previous == NULL:
+        link.unwanted = exchange.next
+    else:
+        exchange.previous.next = exchange.next
+    if exchange.next == NULL:
+        link.unwanted_last = exchange.previous
+    else:
+        exchange.next.previous = exchange.previous
+
+
+cdef void on_resetting(timer_t *timer, double now) noexcept nogil:
+    cdef link_t *link = <link_t *>timer.owner
+    cdef exchange_t *exchange
+    while link.unwanted != NULL and may_reset(link):
+        exchange = link.unwanted
+        link_spare(exchange)
+        stream_reset(exchange.stream, H2_CANCEL)     # its end comes later, as the session reports it
+        conn_touch(link.conn)
+    if link.unwanted != NULL:
+        timer_arm(link.channel.reactor, &link.resetting, now + RESETTING_S)
 
 
 # --- whether the peer still lives ---------------------------------------------------------------

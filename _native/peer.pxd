@@ -26,8 +26,8 @@ ctypedef struct peer_t
 ctypedef struct patience_t:
     double header_s              # a header block, from its first byte
     double grace_s               # a message, before `rate` is asked of it
-    double rate                  # bytes a second; 0: none is asked
-    double body_s                # a message while others wait for memory; and answers that nobody reads any of
+    double rate                  # bytes a second, of requests and of readers; 0: none is asked
+    double body_s                # a request or an answer while others wait for memory; how far a reader may lag
     size_t unread_max            # bytes of answers that wait to be read, over one connection
 
 # One client connection.
@@ -38,7 +38,7 @@ ctypedef struct peer_t:
     timer_t sweep                # while it has streams, or answers on their way
     double sweep_at
     double block_at              # when the last header block began
-    double read_at               # when it was last seen to read
+    double read_at               # up to when it has read as fast as is asked
     size_t framed                # of the session, at that time
     size_t written
     peer_t *previous
@@ -54,7 +54,7 @@ ctypedef struct rpc_t:
     void *face                   # Stream of a Python handler, a reference
     bint answered
     double deadline              # 0: none
-    double began                 # when it, or what is left of it, began to be waited for
+    double began                 # when it, what is left of it, or the reading of its answer began to be waited for
     timer_t timer                # until the flow takes the deadline over
 
 ctypedef struct server_t:
@@ -71,6 +71,7 @@ ctypedef struct server_t:
     peer_t *peers
     long peer_count
     long rpcs                    # open
+    void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
 # The end of an RPC: a status alone.
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil

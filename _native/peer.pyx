@@ -4,7 +4,8 @@ Must not know what is asked, nor how it is answered beyond a status.
 
 A client that is slow holds up nobody but itself. One timer per connection looks at all its streams while there are
 any: requests that come too slowly are refused, and a connection ends whose header block never does, or on which
-answers lie and none is read. Requests that wait for memory are let wait: their windows are shut by us.
+answers lie and are read too slowly. Requests that wait for memory are let wait: their windows are shut by us. While
+some do, neither a message nor an answer is given longer than `body_s`.
 """
 
 import logging
@@ -14,7 +15,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport strlen
 
 from executor._native.answers cimport send_status
-from executor._native.http2 cimport session_unread, stream_came, stream_waits
+from executor._native.http2 cimport (
+    H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
+)
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
 
@@ -121,25 +124,31 @@ cdef void tell(const char *reason) noexcept with gil:
     log.info("connection of a client ended: %s", reason.decode())
 
 
-# Whether the client still reads what waits for it. Control frames that the socket takes are no sign of that.
+# Whether the client reads what waits for it: each byte is good for its part of a second, so that one now and then
+# gains little, and what was read fast before gains nothing. Control frames that the socket takes are no sign of it.
 cdef bint reads(peer_t *peer, double now) noexcept nogil:
     cdef session_t *session = peer.conn.session
-    cdef bint moved = session.framed != peer.framed or (
-        session.output.pending > 0 and session.written != peer.written)
+    cdef const patience_t *patience = &peer.server.patience
+    cdef size_t moved = session.framed - peer.framed
+    if session.output.pending > 0:
+        moved = max(moved, session.written - peer.written)
     peer.framed = session.framed
     peer.written = session.written
-    if moved or session_unread(session) == 0:
+    if session_unread(session) == 0 or (moved > 0 and patience.rate <= 0):
         peer.read_at = now
-    return now - peer.read_at <= peer.server.patience.body_s
+    elif moved > 0:
+        peer.read_at = min(now, peer.read_at + <double>moved / patience.rate)
+    return now - peer.read_at <= patience.body_s
 
 
 cdef bint begins(const peer_t *peer, const stream_t *stream, double now) noexcept nogil:
     return stream.headers_done or stream.discarding or now - peer.block_at <= peer.server.patience.header_s
 
 
-# Whether the flow, or somebody in Python, has the request, or it has come whole: nothing is expected of the client.
+# Whether the flow has the request, or it has come whole, or Python waits for a message of which nothing came yet: then
+# nothing is expected of the client.
 cdef inline bint is_here(const rpc_t *rpc) noexcept nogil:
-    return rpc.answered or rpc.request != NULL or rpc.face != NULL or rpc.stream.ended
+    return rpc.request != NULL or rpc.stream.ended or (rpc.face != NULL and stream_came(rpc.stream) == 0)
 
 
 cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
@@ -157,6 +166,27 @@ cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
     else:
         return
     answer_status(rpc, STATUS_DEADLINE_EXCEEDED, <const unsigned char *>text, strlen(text))
+    if rpc.face != NULL:
+        rpc.peer.server.dismiss(rpc)
+
+
+# An answer may be read as slowly as the rate allows, but not while its memory is what others wait for. The client gets
+# RESOURCE_EXHAUSTED: a status of ours would stand behind what it does not read.
+cdef void look_at_answer(rpc_t *rpc, double now) noexcept nogil:
+    cdef server_t *server = rpc.peer.server
+    if now - rpc.began > server.patience.body_s and server.reactor.budget.waiting > 0 and stream_queued(rpc.stream) > 0:
+        stream_reset(rpc.stream, H2_ENHANCE_YOUR_CALM)
+        conn_touch(rpc.peer.conn)
+
+
+cdef inline void consider(rpc_t *rpc, double now, double late) noexcept nogil:
+    rpc.began += late
+    if rpc.answered:
+        look_at_answer(rpc, now)
+    elif stream_waits(rpc.stream) or is_here(rpc):
+        rpc.began = now
+    else:
+        look_at(rpc, now)
 
 
 cdef void on_sweep(timer_t *timer, double now) noexcept nogil:
@@ -178,11 +208,8 @@ cdef void on_sweep(timer_t *timer, double now) noexcept nogil:
         if not begins(peer, stream, now):
             end(peer, b"a header block did not come to its end in time")
             return
-        if rpc != NULL and stream_waits(stream):
-            rpc.began = now
-        elif rpc != NULL and not is_here(rpc):
-            rpc.began += late
-            look_at(rpc, now)
+        if rpc != NULL:
+            consider(rpc, now, late)
         stream = stream.next     # what is refused stays in the list until its end has left
     if session.stream_count > 0 or session.output.pending > 0:
         watch(peer, now)

@@ -3,6 +3,7 @@
 
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport endpoint_t
+from executor._native.tap cimport Tap, tap_t
 from executor._native.weights cimport weights_t
 
 cdef enum:
@@ -22,6 +23,7 @@ ctypedef struct node_t:
     bint output
     bint takes_feedback
     endpoint_t *endpoint         # NULL when the node makes no call
+    int taps                     # what is logged of it: TAP_*, as bits
 
 ctypedef struct program_t:
     long refs
@@ -30,6 +32,7 @@ ctypedef struct program_t:
     bint adds_puid
     node_t *nodes                # depth-first, the root at 0
     name_t *names                # of the nodes, same order
+    tap_t *tap                   # where what is logged goes; NULL: nothing is
     void *face                   # the Program, referenced while `refs` is above zero
 
 cdef program_t *program_ref(program_t *program) noexcept nogil
@@ -40,5 +43,6 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
-    cdef list keep               # names as bytes, endpoints, weight tables
+    cdef list keep               # names as bytes, endpoints, weight tables, the tap
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1
+    cdef int log_to(self, Tap tap) except -1

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from executor._native.buffer cimport counter_add
 from executor._native.endpoint cimport Endpoint
+from executor._native.tap cimport Tap
 from executor._native.weights cimport Weights
 
 
@@ -33,15 +34,16 @@ cdef void release(program_t *program) noexcept with gil:
 
 
 cdef class Program:
-    """A plan, bound to endpoints: `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None)`.
+    """A plan, bound to endpoints: `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None)`.
 
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
-    `tables` maps the index of a learning router to its `Weights`, one for each child.
-    Raises ValueError when a node that makes calls has no endpoint.
+    `tables` maps the index of a learning router to its `Weights`, one for each child. `tap` says which payloads are
+    logged, None logs nothing. Raises ValueError when a node that makes calls has no endpoint, or the tap is for another
+    number of nodes.
     """
 
-    def __cinit__(self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None):
+    def __cinit__(self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None):
         cdef int count = len(nodes)
         cdef int places = 0
         cdef int index
@@ -63,6 +65,8 @@ cdef class Program:
         self.raw.face = <void *>self
         for index in range(count):
             self.fill(index, nodes[index], endpoints[index], (tables or {}).get(index), &places)
+        if tap is not None:
+            self.log_to(tap)
 
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1:
         cdef node_t *target = &self.raw.nodes[index]
@@ -99,6 +103,16 @@ cdef class Program:
             target.endpoint = &(<Endpoint?>endpoint).raw
         elif target.input >= 0 or target.asks_route or target.aggregates or target.output or target.takes_feedback:
             raise ValueError(f"node '{node.name}' makes calls but has no endpoint")
+        return 0
+
+    cdef int log_to(self, Tap tap) except -1:
+        cdef int index
+        if len(tap.nodes) != self.raw.count:
+            raise ValueError(f"{self.raw.count} nodes but a tap for {len(tap.nodes)}")
+        self.keep.append(tap)
+        self.raw.tap = &tap.raw
+        for index in range(self.raw.count):
+            self.raw.nodes[index].taps = tap.nodes[index]
         return 0
 
     def __dealloc__(self):

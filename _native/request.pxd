@@ -5,6 +5,7 @@ from executor._native.chance cimport chance_t
 from executor._native.endpoint cimport call_t, error_t, metadata_t
 from executor._native.message cimport message_t
 from executor._native.program cimport program_t
+from executor._native.tap cimport tap_t
 from executor._native.transport cimport reactor_t, timer_t
 
 ctypedef struct request_t
@@ -25,6 +26,7 @@ ctypedef struct step_t:
     bint visited
     message_t *message           # what the node works on; its answer once the stage is DONE
     message_t *twin              # the same in another encoding, kept while several need it
+    message_t *logged            # what a combiner was reached by, kept to be logged when it is called
     call_t call
     bint calling
     timer_t timer                # of `patience`: armed while a call runs that its node has a time of its own for
@@ -37,6 +39,7 @@ ctypedef struct request_t:
     int encoding                 # of the client's message; the answer leaves in the same
     message_t *message           # the client's
     metadata_t *metadata
+    tap_t *tap                   # where its payloads are logged; NULL: nowhere
     char[64] puid
     int puid_size
     double deadline              # 0: none

@@ -1,16 +1,21 @@
-"""Owns what an answer says of the way its request went: meta.routing and meta.puid.
+"""Owns what messages say of the way a request went: meta.routing and meta.puid of an answer, the path of feedback.
 
 Must not know how the way was chosen, nor how a codec writes it.
 """
 
+from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from executor._native.codec cimport codec_of, meta_edit_t, name_t
-from executor._native.request cimport request_t, step_t
+from executor._native.codec cimport codec_of, meta_edit_t, name_t, taken_puid_t
+from executor._native.endpoint cimport error_at, error_new, error_of_failure, error_t
 from executor._native.message cimport message_t, message_unref
 from executor._native.program cimport ROUTING_NONE, ROUTING_ROUTED, node_t, program_t
-from executor._native.types cimport STATUS_RESOURCE_EXHAUSTED, fail, failure_t
+from executor._native.request cimport request_t, step_t
+from executor._native.types cimport (
+    ROUTE_NONE, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED, fail, failure_clear, failure_t,
+)
+from executor._native.weights cimport weights_find
 
 cdef enum:
     NODES_ON_STACK = 32
@@ -64,3 +69,39 @@ cdef message_t *with_routing(const request_t *request, message_t *answer, failur
             free(names)
     message_unref(answer)
     return result
+
+
+cdef error_t *read_taken_path(request_t *request, message_t *feedback) noexcept nogil:
+    cdef program_t *program = request.program
+    cdef taken_puid_t puid
+    cdef failure_t failure
+    cdef int index
+    failure_clear(&failure)
+    request.routes = <int *>malloc(program.count * sizeof(int))
+    if request.routes == NULL:
+        return error_new(STATUS_RESOURCE_EXHAUSTED, b"out of memory", 13)
+    if codec_of(request.encoding).feedback_routes(
+        feedback, program.names, program.count, request.routes, &puid, &failure
+    ) < 0:
+        return error_of_failure(&failure, NULL, 0)
+    for index in range(program.count):
+        if program.nodes[index].table != NULL:
+            request.routes[index] = weights_find(
+                program.nodes[index].table, request.routes[index], puid.text, puid.size
+            )
+        if not is_way(&program.nodes[index], request.routes[index]):
+            return no_such_way(program, index, request.routes[index])
+    return NULL
+
+
+cdef inline bint is_way(const node_t *node, int route) noexcept nogil:
+    return node.child_count == 0 or ROUTE_NONE <= route < node.child_count
+
+
+cdef error_t *no_such_way(const program_t *program, int index, int route) noexcept nogil:
+    cdef char[160] text
+    snprintf(
+        text, sizeof(text), b"response.meta.routing is %d; allowed are -2 (no child), -1 (all children) and 0 to %d",
+        route, program.nodes[index].child_count - 1,
+    )
+    return error_at(STATUS_INVALID_ARGUMENT, program.names[index].data, program.names[index].size, text)

@@ -24,7 +24,8 @@ from executor._native.flow cimport (
 )
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
-    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_goaway, session_new, session_ops_t, session_t,
+    H2_CANCEL, field_t, headers_get, headers_t, nv_t, session_free, session_goaway, session_new,
+    session_ops_t, session_t,
     stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
@@ -69,6 +70,7 @@ cdef void on_finish(request_t *request) noexcept nogil:
     cdef char[160] text
     rpc.request = NULL
     rpc.answered = True
+    rpc.began = rpc.peer.server.reactor.now      # to be read
     if error == NULL and request.answer.size > limit:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
@@ -136,6 +138,7 @@ cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
         refuse(rpc, STATUS_UNIMPLEMENTED, line)
     elif read_deadline(rpc):
         if not rpc.entry.native:
+            stream.max_message = min(stream.max_message, <size_t>STREAM_BYTES)
             open_stream(rpc)
 
 
@@ -150,10 +153,11 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
     if compressed:
         failure_clear(&failure)
         encoding = headers_get(&stream.headers, b"grpc-encoding", 13, &size)
-        body = inflate(body, encoding, size, session.limits.max_message, &failure)
+        body = inflate(body, encoding, size, stream.max_message, &failure)
         if body == NULL:
             refuse(rpc, failure.status, failure.text)
             return
+    rpc.began = rpc.peer.server.reactor.now      # the next one's, or the end's
     if rpc.face != NULL:
         feed_stream(rpc, body)
         return
@@ -162,7 +166,6 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
-    rpc.began = rpc.peer.server.reactor.now
 
 
 cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
@@ -492,6 +495,7 @@ cdef class Server:
         self.server.reactor = &self.reactor.raw
         self.server.engine = &engine.raw
         self.server.face = <void *>self
+        self.server.dismiss = cancel_stream
         self.server.encoding = encoding
         self.server.default_timeout = default_timeout_s
         self.server.limits.budget = self.reactor.raw.budget
@@ -532,7 +536,7 @@ cdef class Server:
             program_unref(self.server.program)
 
     def accept(self, int fd, context=None):
-        """Takes over an accepted, non-blocking socket's file descriptor; TLS with a `context`."""
+        """Takes over an accepted, non-blocking socket's file descriptor, unless it raises; TLS with a `context`."""
         cdef Veil veil = veil_new(context, None) if context is not None else None
         cdef peer_t *peer = peer_new(&self.server)
         cdef session_t *session
@@ -543,7 +547,12 @@ cdef class Server:
             peer_free(peer)
             raise MemoryError()
         self.reactor.enter()
-        peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        try:
+            peer.conn = &connection_open(self.reactor, fd, session, peer, on_lost, self).raw
+        except BaseException:
+            session_free(session)
+            peer_free(peer)
+            raise
         if veil is not None:
             veil_put(veil, peer.conn)
         peer_opened(peer)

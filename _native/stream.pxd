@@ -73,6 +73,7 @@ ctypedef struct stream_t:
     bint opened                  # our HEADERS have left the session
     bint deferred                # nghttp2 waits for stream_send / stream_end
     bint reset_queued
+    size_t max_message           # the session's; the user may lower it before a message comes
 
 ctypedef struct session_t:
     void *user

@@ -28,6 +28,7 @@ cdef stream_t *stream_new(session_t *session) noexcept nogil:
     stream.session = session
     stream.reader.budget = session.limits.budget
     stream.reader.waits = session.server
+    stream.max_message = session.limits.max_message
     stream.previous = NULL
     stream.next = session.streams
     if session.streams != NULL:

@@ -82,6 +82,9 @@ cdef void conn_finish(conn_t *conn) noexcept nogil
 cdef double clock_now() noexcept nogil
 
 
+cdef class Connection
+
+
 # One per event loop: everything native on that loop hangs on it.
 cdef class Reactor:
     cdef reactor_t raw
@@ -90,7 +93,7 @@ cdef class Reactor:
     cdef object wake_handle
     cdef double wake_at
     cdef dict connections        # by file descriptor
-    cdef object errors           # an epoll that tells of failed sockets alone; None without connections
+    cdef object errors           # an epoll that tells of failed sockets alone; None where there is none
     cdef bint settling
     cdef bint resuming           # a callback is on its way that settles what is left
     cdef bint closed
@@ -99,7 +102,7 @@ cdef class Reactor:
     cdef bint run_work(self, double until) except -1
     cdef int turn(self) except -1
     cdef int schedule(self) except -1
-    cdef int watch(self, int fd) except -1
+    cdef int watch(self, int fd, Connection connection) except -1
     cdef int unwatch(self, int fd) except -1
     # Begins a pass: reads the clock.
     cdef inline void enter(self) noexcept:
@@ -115,7 +118,8 @@ cdef class Connection:
     cdef int attend(self) except -1
     cdef int shut(self) except -1
 
-# Takes over a connected, non-blocking socket and a session. on_lost is called exactly once.
+# Takes over a connected, non-blocking socket and a session. on_lost is called exactly once. When it raises, it took
+# neither over.
 cdef Connection connection_open(
     Reactor reactor, int fd, session_t *session, void *user, void (*on_lost)(conn_t *) noexcept nogil, object owner
 )

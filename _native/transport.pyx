@@ -149,7 +149,8 @@ PLAIN.part = plain_part
 cdef void conn_read(conn_t *conn) noexcept nogil:
     cdef size_t total = 0
     cdef ssize_t size
-    while not conn.closing and total < READ_AT_ONCE:
+    # What came before an error is finite, and nothing tells of the rest of it.
+    while not conn.closing and (total < READ_AT_ONCE or conn.failed):
         size = recv(conn.fd, conn.reactor.read_buffer, conn.reactor.read_size, 0)
         if size > 0 and conn.finishing:
             # A sign that it still reads: a WINDOW_UPDATE, most likely.
@@ -322,7 +323,6 @@ cdef class Connection:
         if session == NULL:
             return 0
         if not loop.is_closed():
-            loop.remove_reader(self.raw.fd)
             if self.raw.has_writer:
                 loop.remove_writer(self.raw.fd)
         self.reactor.unwatch(self.raw.fd)
@@ -345,6 +345,8 @@ cdef Connection connection_open(
 ):
     cdef Connection connection = Connection.__new__(Connection)
     memset(&connection.raw, 0, sizeof(conn_t))
+    connection.raw.fd = -1
+    reactor.watch(fd, connection)                # may raise: nothing is taken over before
     connection.reactor = reactor
     connection.owner = owner
     connection.raw.reactor = &reactor.raw
@@ -357,9 +359,6 @@ cdef Connection connection_open(
     connection.raw.linger.fire = on_linger
     connection.raw.linger.owner = &connection.raw
     session.carrier = &connection.raw
-    reactor.connections[fd] = connection
-    reactor.watch(fd)
-    reactor.loop.add_reader(fd, connection._readable)
     conn_touch(&connection.raw)
     return connection
 
@@ -390,7 +389,10 @@ cdef class Reactor:
         self.raw.budget = self.budget.raw
         self.raw.look.fire = on_look
         self.connections = {}
-        self.errors = None
+        # Where there is none, an error is seen when something is written, or by the call's deadline.
+        self.errors = select.epoll() if hasattr(select, "epoll") else None
+        if self.errors is not None:
+            self.loop.add_reader(self.errors.fileno(), self._errors)
         self.wake_handle = None
         self.wake_at = 0
         self.raw.read_buffer = <unsigned char *>malloc(READ_BYTES)
@@ -474,25 +476,24 @@ cdef class Reactor:
         self.wake_handle = self.loop.call_later(delay if delay > 0 else 0, self._wake)
         return 0
 
-    cdef int watch(self, int fd) except -1:
-        if not hasattr(select, "epoll"):
-            return 0             # elsewhere an error is seen when something is written, or by the call's deadline
-        if self.errors is None:
-            self.errors = select.epoll()
-            self.loop.add_reader(self.errors.fileno(), self._errors)
-        self.errors.register(fd, select.EPOLLET)
+    cdef int watch(self, int fd, Connection connection) except -1:
+        if self.errors is not None:
+            self.errors.register(fd, select.EPOLLET)
+        try:
+            self.loop.add_reader(fd, connection._readable)
+        except BaseException:
+            if self.errors is not None:
+                self.errors.unregister(fd)
+            raise
+        self.connections[fd] = connection
         return 0
 
     cdef int unwatch(self, int fd) except -1:
         self.connections.pop(fd, None)
-        if self.errors is None:
-            return 0
-        self.errors.unregister(fd)
-        if not self.connections:
-            if not self.loop.is_closed():
-                self.loop.remove_reader(self.errors.fileno())
-            self.errors.close()
-            self.errors = None
+        if self.errors is not None:
+            self.errors.unregister(fd)
+        if not self.loop.is_closed():
+            self.loop.remove_reader(fd)
         return 0
 
     def _errors(self):
@@ -500,8 +501,6 @@ cdef class Reactor:
             connection = self.connections.get(fd)
             if connection is not None:
                 connection._failed()
-            if self.errors is None:
-                break            # that was the last connection
 
     def _wake(self):
         self.wake_handle = None
@@ -535,3 +534,8 @@ cdef class Reactor:
         if self.wake_handle is not None:
             self.wake_handle.cancel()
             self.wake_handle = None
+        if self.errors is not None:
+            if not self.loop.is_closed():
+                self.loop.remove_reader(self.errors.fileno())
+            self.errors.close()
+            self.errors = None

@@ -91,11 +91,11 @@ def _known(commit: str) -> bool:
 def _working_tree(folder: Path) -> Path:
     """A copy of what would be packaged now."""
     folder.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.html", "*.c")
     for name in SHIPPED:
         source = ROOT / name
+        made = ("*.html", "*.c") if name == "_native" else ()  # by Cython; elsewhere they are sources
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignored)
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", *made))
         elif source.exists():
             shutil.copy(source, folder / name)
     return folder

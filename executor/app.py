@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from executor import errors, manifest, workers
+from executor._native import tap
 from executor.component import host, load
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
@@ -21,6 +22,7 @@ from executor.reload import Reloader, in_thread
 from executor.rest.answers import Site
 from executor.settings import (
     NodeSettings,
+    Prepackaged,
     RunSettings,
 )
 from executor.signals import stopped_by_signals
@@ -76,7 +78,7 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
     process.bind()
     process.nodes.bind(plan, settings)
-    bounds = _bound(process.nodes, plan, settings, selected)
+    bounds = _bound(process.nodes, plan, settings, selected, process.payloads.tap_for(plan, selected, settings))
     site = Site(selected.deployment.name, selected.deployment.namespace, settings.cors.origins, settings.cors.headers)
     process.serve(bounds, protocol.EXECUTOR_RPCS, protocol.EXECUTOR_REST, settings.default_timeout_s, site)
     return plan
@@ -86,18 +88,21 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
     """The graph of another manifest, loaded beside the one that `process` serves. Raises `errors.Error`."""
     selected = select(settings, text)
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    logged = process.payloads.tap_for(plan, selected, settings)
     made = await in_thread(lambda: Nodes.load(plan, settings))
     nodes = process.new_nodes()
     try:
         nodes.bind(plan, settings, made)
         await nodes.start()
-        return Prepared(nodes, _bound(nodes, plan, settings, selected))
+        return Prepared(nodes, _bound(nodes, plan, settings, selected, logged))
     except BaseException:
         await nodes.stop()
         raise
 
 
-def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected) -> Bounds:
+def _bound(
+    nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: manifest.Selected, logged: tap.Tap | None
+) -> Bounds:
     if plan.learns and not settings.routing_meta:
         raise errors.RequestError("--no-routing-meta: the graph has a router that learns, which needs meta.routing")
     routing = ROUTING_ROUTED if settings.routing_meta and plan.reports_routing else ROUTING_NONE
@@ -105,7 +110,9 @@ def _bound(nodes: Nodes, plan: plans.Plan, settings: RunSettings, selected: mani
         routing = ROUTING_VISITED
 
     def bound(side: Side) -> Bound:
-        return Bound(nodes.program(plan, routing, side), plan, side.known, selected.predictor.graph, nodes.health)
+        return Bound(
+            nodes.program(plan, routing, side, logged), plan, side.known, selected.predictor.graph, nodes.health
+        )
 
     grpc = bound(nodes.grpc)
     return Bounds(grpc, grpc if nodes.rest is nodes.grpc else bound(nodes.rest))
@@ -135,8 +142,9 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
 
 def select(settings: RunSettings, text: str) -> manifest.Selected:
     """The graph that `settings` choose of a manifest's text, checked. Raises ManifestError."""
+    here = settings.prepackaged is not Prepackaged.REMOTE
     if settings.alone:
-        built = manifest.load_predictor(text, lenient=True, reached=[], source=settings.manifest)
+        built = manifest.load_predictor(text, lenient=True, reached=[], prepackaged=here, source=settings.manifest)
         told = settings.deployment
         named = Deployment(told.sdep if told else "", (built,), told.namespace if told else "default")
         return manifest.Selected(named, built)
@@ -146,6 +154,7 @@ def select(settings: RunSettings, text: str) -> manifest.Selected:
         predictor=settings.predictor,
         document=settings.document,
         reached=[*settings.components, *settings.endpoints],
+        prepackaged=here,
         name=settings.manifest,
     )
 

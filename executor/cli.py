@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import __version__, errors, options
-from executor.commands import call, check, container, microservice, node, run, state
+from executor.commands import call, check, container, fetch, microservice, node, run, state
 
 
 class Command(Protocol):
@@ -26,8 +26,10 @@ class Command(Protocol):
         """Runs it; the exit status."""
 
 
-COMMANDS: Mapping[str, Command] = {"run": run, "check": check, "node": node, "call": call, "executor": container,
-                                      "microservice": microservice, "state": state}  # fmt: skip
+COMMANDS: Mapping[str, Command] = {
+    "run": run, "check": check, "node": node, "call": call, "state": state, "fetch": fetch, "executor": container,
+    "microservice": microservice,
+}  # fmt: skip
 
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one

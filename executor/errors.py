@@ -9,6 +9,7 @@ Must not know any protocol's error body (see `executor.protocol`) nor decide how
     ├── EncodeError            a value that the wanted encoding cannot hold
     ├── RequestError           the caller's request cannot be served as it is
     ├── RouteError             a router answered a route that does not exist
+    ├── FetchError             files of a model could not be had
     ├── NodeError              a remote node failed or could not be reached
     ├── StateError             what routers have learned cannot be read or written
     ├── LimitError             a bound was met: message too large, queue full
@@ -124,6 +125,13 @@ class RouteError(Error):
     """A router answered a route that does not exist; names the node, the value and the allowed range."""
 
     reason = "BAD_ROUTE"
+
+
+class FetchError(Error):
+    """Files of a model could not be had: they are not there, or the way to them failed."""
+
+    status = Status.UNAVAILABLE
+    reason = "NOT_FETCHED"
 
 
 class NodeError(Error):

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor import children, errors, state
-from executor._native import endpoint, exits, mean, program, transport
+from executor import children, errors, prepackaged, state
+from executor._native import endpoint, exits, mean, program, tap, transport
 from executor._native import message as messages
 from executor.component import host, load
 from executor.graph import plan as plans
@@ -151,6 +151,7 @@ class Nodes:
     @staticmethod
     def load(plan: plans.Plan, settings: RunSettings) -> dict[str, Any]:
         """The components of this process, made: user code runs. Any thread may. Raises ComponentError."""
+        plan, settings = prepackaged.placed(plan, settings)
         return {
             node.name: load.component(settings.components[node.name], node.arguments)
             for node in plan.nodes
@@ -163,6 +164,7 @@ class Nodes:
         cannot be loaded.
         """
         self._made = self.load(plan, settings) if made is None else made
+        plan, settings = prepackaged.placed(plan, settings)
         self._channel_settings = settings.channels
         if settings.by_front and not _is_mixed(plan):
             self.rest = Side()
@@ -186,10 +188,12 @@ class Nodes:
         """Whom they ask for metadata."""
         return self.grpc.known
 
-    def program(self, plan: plans.Plan, routing: int, side: Side | None = None) -> program.Program:
-        """The plan in native form."""
+    def program(
+        self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
+    ) -> program.Program:
+        """The plan in native form; `logged` says which payloads are."""
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
-        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables)
+        return program.Program(plan.nodes, (side or self.grpc).endpoints, routing, plan.learns, tables, logged)
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""
@@ -284,7 +288,7 @@ class Nodes:
             return Reached(channel.endpoint, GrpcNode(channel, node.name))
         contexts = self._contexts(address)
         secure = None if contexts is None else lambda: contexts.current.rest
-        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure)
+        rest = RestNode(address, name=node.name, limits=self._limits, tls=secure, memory=self._reactor.budget)
         self._rest.append(rest)
         made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
         made.timeout_s = settings.node_timeouts.rest_s

@@ -16,6 +16,7 @@ from executor.inference import Bounds, Inference, Readiness
 from executor.learning import Learning
 from executor.listening import Listeners, told
 from executor.nodes import Nodes
+from executor.payloads import Payloads
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader
 from executor.rest.answers import Site
@@ -79,6 +80,7 @@ class Process:
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.learning = Learning()
+        self.payloads = Payloads(self.reactor, node_tls)
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
         self._listeners: Listeners | None = None
@@ -250,6 +252,7 @@ class Process:
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await self.nodes.stop()
             self.learning.close()
+            await self.payloads.stop()
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:

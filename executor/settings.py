@@ -113,6 +113,12 @@ def _authority(authority: str, text: str, scheme: Scheme, path: str, what: str) 
     return Address(scheme, match["six"] or match["host"], port, path)
 
 
+NO_PICKLE = "MILLRACE_NO_PICKLE"
+"""Environment variable: prepackaged servers refuse models that run code when they are loaded."""
+MODEL_CACHE = "MILLRACE_CACHE"
+"""Environment variable: the folder that fetched models are kept in."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServeLimits:
     """Bounds of a server towards its clients."""
@@ -127,7 +133,7 @@ class ServeLimits:
     """From the first byte of a request, or the start of a connection, until the headers are complete."""
     body_timeout_s: float = 60.0
     """From the end of the headers until the body is complete (gRPC: only while requests wait for memory); also how long
-    an answer may stay unread."""
+    an answer may stay unread, and how far a gRPC client that reads may lag behind `receive_rate`."""
     idle_timeout_s: float = 65.0
     """How long a REST connection may stay without a request; 65 s is what Seldon's executor allows."""
     memory_budget_bytes: int | None = None
@@ -137,7 +143,7 @@ class ServeLimits:
     receive_grace_s: float = 10.0
     """How long a gRPC request may take before a rate is asked of it."""
     receive_rate: float = 1024.0
-    """Bytes a second that a gRPC request must then have brought; 0 asks for none."""
+    """Bytes a second that a gRPC request must then have brought, and that its client must read; 0 asks for none."""
     drain_timeout_s: float = 15.0
     """On Ctrl-C: how long requests under way may take to finish before they are cancelled."""
 
@@ -203,6 +209,16 @@ class NodeChecks(StrEnum):
     """Whether they say that they are well."""
 
 
+class Prepackaged(StrEnum):
+    """Which nodes with a prepackaged server as `implementation` and a `modelUri` run in this process."""
+
+    REMOTE = "remote"
+    UNREACHED = "unreached"
+    """Those that nothing says the address of."""
+    IN_PROCESS = "in-process"
+    """All."""
+
+
 @dataclass(frozen=True, slots=True)
 class CorsSettings:
     """What the REST front lets web pages of other sites do."""
@@ -233,6 +249,8 @@ class PayloadLogSettings:
     """Entries that may wait."""
     write_timeout_ms: int = 2000
     """How long an entry may wait for room in the queue before it is dropped; 0 or less: it is dropped at once."""
+    bytes_max: int = 64 * MEBIBYTE
+    """Bytes of payloads that may wait, those being sent with them; more are dropped at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +278,7 @@ class RunSettings:
     manifest: str
     """Path of the manifest file; where the graph came without a file, what it is called in messages."""
     components: Mapping[str, str] = field(default_factory=dict)
-    """Node name → `path.py:Class` or `package.module:Class`."""
+    """Node name → `path.py:Class`, `package.module:Class` or the name of a prepackaged server."""
     endpoints: Mapping[str, Address] = field(default_factory=dict)
     """Node name → where the node already listens; goes before the manifest's own endpoint."""
     isolate: frozenset[str] = frozenset()
@@ -286,6 +304,7 @@ class RunSettings:
     """Processes that serve. Components are loaded once in each."""
     node_timeouts: NodeTimeouts = field(default_factory=NodeTimeouts)
     node_checks: NodeChecks = NodeChecks.NONE
+    prepackaged: Prepackaged = Prepackaged.UNREACHED
     by_front: bool = False
     """Nodes are spoken to as the client speaks, unless their types in the manifest differ; otherwise by their type."""
     alone: bool = False
@@ -318,6 +337,7 @@ class RunSettings:
             if told[name] is not None:
                 told[name] = kind(**told[name])
         told |= {"isolate": frozenset(told["isolate"]), "node_checks": NodeChecks(told["node_checks"])}
+        told["prepackaged"] = Prepackaged(told["prepackaged"])
         return cls(**told)
 
 
@@ -340,7 +360,7 @@ class NodeSettings:
     """What `millrace node` was asked to do."""
 
     component: str
-    """`path.py:Class` or `package.module:Class`."""
+    """`path.py:Class`, `package.module:Class` or the name of a prepackaged server."""
     type: str = "MODEL"
     """MODEL, ROUTER, COMBINER, TRANSFORMER or OUTPUT_TRANSFORMER."""
     name: str = ""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from executor import __version__
 from executor.errors import ManifestError, Problem
+from executor.manifest import servers
 
 IMAGE = f"millrace/millrace:{__version__}"
 MODELS = "/mnt/models"
@@ -129,12 +130,15 @@ class Config:
         return Image(self.engine_image) if self.engine_image else Image(self.image, ("executor",))
 
     def _own_servers(self) -> dict[str, Server]:
-        own = {name: {"seldon": Image(self.image, ("node", name))} for name in _OWN}
-        return {name: {**images, **_FOREIGN_TOO[name]} for name, images in own.items()}
+        own = {name: {"seldon": Image(self.image, ("node", name))} for name in servers.HERE}
+        return {name: {**images, **_FOREIGN_TOO.get(name, {})} for name, images in own.items()}
 
 
-_OWN = ("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER")
-_FOREIGN_TOO = {name: {"v2": Image(f"seldonio/mlserver:1.3.5-{name.split('_')[0].lower()}")} for name in _OWN}
+_FOREIGN_TOO = {
+    name: {"v2": Image(f"seldonio/mlserver:1.3.5-{name.split('_')[0].lower()}")}
+    for name in servers.HERE
+    if name not in servers.OURS
+}
 _FOREIGN: dict[str, Server] = {
     "TENSORFLOW_SERVER": {
         "tensorflow": Image("tensorflow/serving:2.1.0"),

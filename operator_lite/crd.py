@@ -86,11 +86,12 @@ def schema(annotation: Any) -> Object:
     """The structural schema of a type."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        either = seldon_shape.INT_OR_TEXT in arguments
-        return {"x-kubernetes-int-or-string": True} if either else schema(arguments[0])
+        return schema(arguments[0])
     if origin is Literal:
         return {"type": "string"}
     if origin in (types.UnionType, typing.Union):
+        if {int, str} <= set(arguments):
+            return {"x-kubernetes-int-or-string": True}
         return schema(next(each for each in arguments if each is not type(None)))
     if origin is list:
         return {"type": "array", "items": schema(arguments[0])}

@@ -12,7 +12,7 @@ from operator_lite.config import Config
 from operator_lite.scope import Object, Scope
 
 TRAFFIC = frozenset({"HTTPRoute", "GRPCRoute", "VirtualService", "DestinationRule"})
-"""Kinds that are applied when all Deployments are ready: then only does a new predictor get requests."""
+"""Kinds that lead requests to predictors, so that they wait for pods (`shares`)."""
 KEPT = frozenset({"PersistentVolumeClaim"})
 """Kinds that stay as long as the resource does, even when it does not ask for them at the moment."""
 KINDS = (
@@ -24,8 +24,8 @@ KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     (gateway.API, "HTTPRoute"),
     (gateway.API, "GRPCRoute"),
-    (istio.API, "VirtualService"),
     (istio.API, "DestinationRule"),
+    (istio.API, "VirtualService"),
 )
 """All kinds that are ever made, in the order in which they are applied."""
 ROUTES = {"gateway": gateway.all_of, "istio": istio.all_of}

@@ -2,18 +2,30 @@
 before the nodes that they call. Must not delete anything itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 
-from operator_lite import names
+from operator_lite import deployments, names, shares, status
 from operator_lite.desired import KEPT, TRAFFIC
-from operator_lite.scope import Object
+from operator_lite.scope import Object, Scope
 
 SCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "PodDisruptionBudget"})
 
 
-def applicable(wanted: Iterable[Object], serving: bool) -> list[Object]:
-    """What may be applied now; `serving` is `status.is_serving`. Routes wait for pods that can answer."""
-    return [each for each in wanted if serving or each["kind"] not in TRAFFIC]
+def unready(scopes: Iterable[Scope], observed: Iterable[Object], faulty: Container[tuple[str, str]] = ()) -> set[str]:
+    """The Services of predictors whose pods are not all as they should be. An explainer's do not count."""
+    found = {_key(each): each for each in observed}
+    return {
+        scope.service
+        for scope in scopes
+        for each in map(_key, deployments.all_of(scope))
+        if each in faulty or not status.is_ready(found.get(each))
+    }
+
+
+def may_apply(wanted: Object, observed: Iterable[Object], waiting: Collection[str]) -> bool:
+    """Whether an object may be applied now; `waiting` is `unready`. Routes wait for pods that can answer."""
+    live = next((each for each in observed if _key(each) == _key(wanted)), None)
+    return wanted["kind"] not in TRAFFIC or shares.may_change(wanted, live, waiting)
 
 
 def obsolete(wanted: Iterable[Object], observed: Iterable[Object], serving: bool) -> list[Object]:

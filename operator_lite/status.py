@@ -23,7 +23,7 @@ CONDITIONS = {
     "istioVirtualServicesReady": ("VirtualService",),
 }
 READY = "Ready"
-UNSAID = "NoGatewayHasAnswered"
+UNSAID, ABSENT = "NoGatewayHasAnswered", "NotInstalled"
 _PATHS = {"tensorflow": "/v1/models/{}:predict", "v2": "/v2/models/{}/infer", "kfserving": "/v2/models/{}/infer"}
 
 
@@ -53,19 +53,21 @@ def status(
     observed: Iterable[Object],
     now: str,
     faults: Mapping[tuple[str, str], str] | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Object:
     """The status of a resource as the API server holds it.
 
     `wanted` is `desired`, `observed` what the cluster has, `now` a time in RFC 3339, and `faults` what went wrong with
-    an object when it was applied, by kind and name.
+    an object when it was applied, by kind and name. `absent` says of kinds that the cluster does not have why.
     """
-    wanted = list(wanted)
+    wanted, absent = list(wanted), absent or {}
     found = {_key(each): each for each in observed}
     verdicts = {_key(each): _verdict(each, found.get(_key(each)), (faults or {}).get(_key(each))) for each in wanted}
+    verdicts |= {_key(each): Verdict(False, ABSENT, absent[each["kind"]]) for each in wanted if each["kind"] in absent}
     by_condition = {name: _joined(kinds, verdicts) for name, kinds in CONDITIONS.items()}
     # What makes no condition of its own (claims, destination rules) counts too. A Gateway that has not said anything
-    # does not: there may be none, and Services are reached without it.
-    ready = _all([each for each in verdicts.values() if each.reason != UNSAID])
+    # does not: there may be none, and Services are reached without it. Nor do kinds that the cluster does not have.
+    ready = _all([each for each in verdicts.values() if each.reason not in (UNSAID, ABSENT)])
     state = {True: AVAILABLE, False: FAILED, None: CREATING}[ready.good]
     deployments = [each for each in wanted if each["kind"] == "Deployment"]
     said: Object = {
@@ -79,10 +81,15 @@ def status(
     return {**said, "address": {"url": _address(scopes[0])}} if scopes else said
 
 
+def is_ready(found: Object | None) -> bool:
+    """Whether a Deployment is as it should be."""
+    return _deployment(found).good is True
+
+
 def is_serving(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:
     """Whether all Deployments are ready, so that routes may lead to them and what is not wanted may go."""
     found = {_key(each): each for each in observed}
-    return all(_deployment(found.get(_key(each))).good for each in wanted if each["kind"] == "Deployment")
+    return all(is_ready(found.get(_key(each))) for each in wanted if each["kind"] == "Deployment")
 
 
 def _key(each: Mapping[str, Any]) -> tuple[str, str]:

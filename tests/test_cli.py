@@ -41,7 +41,7 @@ def test_mistakes_get_a_clear_message(capsys: pytest.CaptureFixture[str], argume
     assert said in failure(capsys, *arguments)
 
 
-@pytest.mark.parametrize("command", ["", "run", "check", "node", "call", "executor"])
+@pytest.mark.parametrize("command", ["", "run", "check", "node", "call", "fetch", "executor"])
 def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([*([command] if command else []), "--help"])

@@ -33,7 +33,7 @@ FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
         r"answers|channel|endpoint|exchange|exits|flow|front|grpcwire|http1|links|mean|patience|peer|program|request"
-        r"|routing|server|threads|tls|transport|weights|wheel"
+        r"|routing|server|tap|threads|tls|transport|weights|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message",

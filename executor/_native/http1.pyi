@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from executor._native import message
+from executor._native import budget, message
 
 class Fields:
     def pairs(self) -> list[tuple[str, str]]: ...
@@ -29,5 +29,8 @@ class Reply:
     content_encoding: str | None
     location: str | None
     body: bytes
+    def give(self) -> None: ...
+    def take(self, budget: budget.Budget, size: int) -> bool: ...
+    def message(self, encoding: int) -> message.Message: ...
 
 def read_reply(data: bytes, head_max: int, body_max: int) -> tuple[Reply, int] | None: ...

@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 
-from executor._native import endpoint, weights
+from executor._native import endpoint, tap, weights
 from executor.graph import plan
 
 class Program:
@@ -11,6 +11,7 @@ class Program:
         routing: int = 0,
         adds_puid: bool = False,
         tables: Mapping[int, weights.Weights] | None = None,
+        tap: tap.Tap | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

@@ -34,11 +34,13 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if chosen == (None, None):
         found = [
             (deployment, predictor)
-            for deployment in manifest.load_all(source, profile, reached or None)
+            for deployment in manifest.load_all(source, profile, reached or None, prepackaged=True)
             for predictor in deployment.predictors
         ]
     else:
-        one = manifest.load(source, profile, document=chosen[0], predictor=chosen[1], reached=reached or None)
+        one = manifest.load(
+            source, profile, document=chosen[0], predictor=chosen[1], reached=reached or None, prepackaged=True
+        )
         found = [(one.deployment, one.predictor)]
     for deployment, predictor in found:
         print(plan.tree(plan.compile_plan(predictor, deployment.name)))
@@ -52,15 +54,18 @@ def _notes(root: "spec.Node", unreached: bool) -> Iterator[str]:
     """What is right, but may not be meant. `unreached`: nothing is said of how nodes are reached."""
     from executor.graph import plan
     from executor.graph.builtin import BUILTINS
-    from executor.manifest import seldon, shape
+    from executor.manifest import servers, shape
 
+    known = (*servers.HERE, *servers.ELSEWHERE)
     for node in root.walk():
         name = node.implementation
-        if name and name not in BUILTINS and name not in seldon.SERVERS:
-            close = shape.hint(name, [*BUILTINS, *seldon.SERVERS])
+        if name and name not in BUILTINS and name not in known:
+            close = shape.hint(name, [*BUILTINS, *known])
             unknown = f"{name} is neither built in nor a server of Seldon's{close}"
             yield f'node "{node.name}": {unknown}; it is taken for a server of your own'
     lacking = [node.name for node in root.walk() if plan.calls_of(node) and not node.endpoint.reachable]
+    here = {node.name for node in root.walk() if node.implementation in servers.HERE and node.model_uri}
+    lacking = [name for name in lacking if name not in here]
     if unreached and lacking:
         yield f"`millrace run` needs a --component or an --endpoint for {', '.join(lacking)}"
 

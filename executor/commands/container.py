@@ -7,7 +7,7 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-from executor import options
+from executor import options, server_options
 from executor.container import flags, settings
 
 log = logging.getLogger("millrace")
@@ -32,6 +32,7 @@ SELDON_DEBUG, SELDON_LOG_LEVEL, GOMAXPROCS.
 def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Serves until it is told to stop; the exit status."""
     asked = settings.read(parsed, environment)
+    server_options.export(parsed, environment)
     from executor import app
 
     app.log_to_stderr(asked.settings.log_level)

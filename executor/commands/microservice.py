@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from executor import errors, parameters, tls_options
+from executor.container import annotations
 from executor.limits import share
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
 
@@ -33,8 +34,8 @@ wrapper.
 """
 
 ANNOTATIONS = Path("/etc/podinfo/annotations")
-REST_TIMEOUT = "seldon.io/rest-timeout"
-MAX_MESSAGE = "seldon.io/grpc-max-message-size"
+REST_TIMEOUT = annotations.REST_TIMEOUT
+MAX_MESSAGE = annotations.GRPC_MAX_MESSAGE_SIZE
 SERVICE_TYPES = ("MODEL", "ROUTER", "TRANSFORMER", "COMBINER", "OUTLIER_DETECTOR", "OUTPUT_TRANSFORMER")
 APIS = ("REST", "GRPC")
 _LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "warn": "warning", "error": "error"}
@@ -86,14 +87,12 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return app.node(settings)
 
 
-def settings_of(
-    parsed: argparse.Namespace, environment: Mapping[str, str], annotations: Path = ANNOTATIONS
-) -> NodeSettings:
+def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file: Path = ANNOTATIONS) -> NodeSettings:
     """What was asked. Raises `errors.RequestError`."""
     from executor.component import load
 
     said = _Said(parsed, environment)
-    bounds = read_annotations(annotations)
+    bounds = read_annotations(file)
     workers, grpc_workers = said.count("workers", "GUNICORN_WORKERS"), said.count("grpc_workers", "GRPC_WORKERS")
     http, grpc = said.port("http", 9000), said.port("grpc", 5000)
     processes = max(1, workers, grpc_workers)
@@ -134,18 +133,12 @@ def notes(parsed: argparse.Namespace, environment: Mapping[str, str]) -> list[st
 
 def read_annotations(path: Path) -> dict[str, int]:
     """What the pod's annotations say on times and sizes. A line that is no annotation is passed over, and logged."""
-    found: dict[str, int] = {}
-    try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return found
-    for number, line in enumerate(lines, 1):
-        key, separator, value = (part.strip() for part in line.partition("="))
-        if line.strip() and not separator:
-            log.warning('%s: line %d is passed over: it is not key="value"', path, number)
-        elif key in (REST_TIMEOUT, MAX_MESSAGE):
-            found[key] = _whole(value.strip('"'), f"annotation {key}", 1)
-    return found
+    if not path.exists():
+        return {}
+    said, wrong = annotations.read(path)
+    for each in wrong:
+        log.warning("%s", each)
+    return {key: _whole(said[key], f"annotation {key}", 1) for key in (REST_TIMEOUT, MAX_MESSAGE) if key in said}
 
 
 class _Said:

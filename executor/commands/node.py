@@ -6,20 +6,21 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import options, parameters, tls_options
+from executor import options, parameters, server_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeSettings
 
 NODE_TYPES = ("MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER")
 PURPOSE = "serve one Python class as a node"
 EPILOG = """\
-The class has methods named predict, transform_input, transform_output, route, aggregate or send_feedback, as
-Seldon's Python classes do.
+A class has methods named predict, transform_input, transform_output, route, aggregate or send_feedback, as Seldon's
+Python classes do. In its place may stand SKLEARN_SERVER, XGBOOST_SERVER, MLFLOW_SERVER or ONNX_SERVER.
 
 examples:
   millrace node model.py:Model --type MODEL
   millrace node model.py:Model --parameters '{"threshold": 0.5}' --grpc-port 0
   millrace node router.py:Router --type ROUTER --uds /tmp/router.sock
+  millrace node SKLEARN_SERVER --parameters '{"model_uri": "s3://models/iris"}'
 
 environment: PREDICTIVE_UNIT_GRPC_SERVICE_PORT, PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS and
 PREDICTIVE_UNIT_ID stand in for --grpc-port, --http-port, --parameters and --name;
@@ -30,6 +31,7 @@ SELDON_CERT_MOUNT_PATH, SELDON_CERT_FILE_NAME and SELDON_CERT_KEY_FILE_NAME for 
 def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Serves until it is told to stop; the exit status."""
     settings = settings_of(parsed, environment)
+    server_options.export(parsed, environment)
     from executor import app
 
     return app.node(settings)
@@ -59,7 +61,8 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> N
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("component", metavar="path.py:Class", help="the class; or package.module:Class")
+    parser.add_argument("component", metavar="path.py:Class",
+                        help="the class; or package.module:Class; or a server's name")  # fmt: skip
     parser.add_argument("--type", choices=NODE_TYPES, default="MODEL", help="(default MODEL)")
     parser.add_argument("--name", default="", help="name of the node in its graph")
     parser.add_argument("--parameters", metavar="JSON", help="constructor arguments, as an object of names and values")
@@ -70,3 +73,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=processes, default=1, metavar="N",
                         help="processes; each loads the component; auto: by the CPU quota (default 1)")  # fmt: skip
     options.add_serving(parser, None)
+    server_options.add(parser)

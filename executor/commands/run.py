@@ -6,13 +6,14 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import channel_options, options, state_options, tls_options
+from executor import channel_options, options, payload_options, server_options, state_options, tls_options
 from executor.cpus import processes
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
 
 PURPOSE = "serve the graph of a manifest on this machine"
 EPILOG = """\
-Every node that is called needs a component (a Python class) or an endpoint, unless the manifest says where it is.
+Every node that is called needs a component (a Python class) or an endpoint, unless the manifest says where it is, or
+it is a SKLEARN_SERVER, XGBOOST_SERVER, MLFLOW_SERVER or ONNX_SERVER with a modelUri: those run in this process.
 
 examples:
   millrace run graph.yaml --component scaler=nodes.py:Scaler --component model=nodes.py:Model
@@ -27,6 +28,7 @@ grpcs:// and https:// are the same over TLS.
 def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Serves until it is told to stop; the exit status."""
     settings = settings_of(parsed, environment)
+    server_options.export(parsed, environment)
     from executor import app
 
     return app.run(settings)
@@ -61,6 +63,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         log_level=parsed.log_level,
         workers=parsed.workers,
         node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
+        payload_log=payload_options.read(parsed),
     )
 
 
@@ -78,7 +81,9 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
                         help="what one call of a node may take (default: as long as its request)")  # fmt: skip
+    payload_options.add(parser)
     options.add_serving(parser, RunSettings("").default_timeout_s)
     tls_options.add_nodes(parser)
     channel_options.add(parser)
     state_options.add_serving(parser)
+    server_options.add(parser)

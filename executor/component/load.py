@@ -1,4 +1,4 @@
-"""Owns the way from `path.py:Class` or `package.module:Class` to an object of that class.
+"""Owns the way from `path.py:Class`, `package.module:Class` or a server's name to an object of that class.
 
 Must not call any method of the object but its constructor.
 """
@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from executor.component import aliases
-from executor.errors import ComponentError
+from executor.component import aliases, servers
+from executor.errors import ComponentError, Error
 
 _numbers = itertools.count(1)
 _neighbours: set[str] = set()
@@ -50,7 +50,7 @@ def target_of(interface: str) -> str:
     """The target that Seldon's name of a class stands for: `Name` is the class Name of the module Name, `pkg.mod.Class`
     that class of pkg.mod. A target stays as it is.
     """
-    if ":" in interface or _is_path(interface):
+    if ":" in interface or _is_path(interface) or interface in servers.CLASSES:
         return interface
     module, _, name = interface.rpartition(".")
     return f"{module or name}:{name}"
@@ -58,6 +58,8 @@ def target_of(interface: str) -> str:
 
 def imported_class(target: str) -> type:
     """The class that `target` names, of a module that is imported as any other."""
+    if target in servers.CLASSES:
+        return servers.class_of(target)
     where, name = _parted(target)
     if _is_path(where):
         return load_class(target)
@@ -76,7 +78,10 @@ def imported_class(target: str) -> type:
 def _parted(target: str) -> tuple[str, str]:
     where, _, name = target.rpartition(":")
     if not where or not name.isidentifier():
-        raise _bad(f"component {target!r}: say it as path.py:Class or package.module:Class")
+        raise _bad(
+            f"component {target!r}: say it as path.py:Class or package.module:Class, or as one of the prepackaged"
+            f" servers {', '.join(servers.CLASSES)}"
+        )
     return where, name
 
 
@@ -86,6 +91,8 @@ def load_class(target: str, base: Path | None = None) -> type:
     The module is loaded anew each time, under a name of its own, so that an old version and a new one can live side
     by side. So are the modules beside a file that it imports by their plain names.
     """
+    if target in servers.CLASSES:
+        return servers.class_of(target)
     where, name = _parted(target)
     aliases.install()
     with _lock:
@@ -101,6 +108,8 @@ def construct(cls: type, parameters: Mapping[str, Any], target: str = "") -> Any
     _check_parameters(cls, parameters, label)
     try:
         return cls(**parameters)
+    except Error:
+        raise
     except Exception as exc:
         raise _bad(f"component {label}: its constructor raised {type(exc).__name__}: {exc}") from exc
 

@@ -6,7 +6,7 @@ Must not decide what they mean together with the environment: `executor.containe
 import argparse
 import re
 
-from executor import channel_options, options, state_options, tls_options
+from executor import channel_options, options, server_options, state_options, tls_options
 from executor.cpus import processes
 from executor.settings import ALL_INTERFACES, PayloadLogSettings
 
@@ -138,7 +138,10 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-routing-meta", action="store_true",
                        help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
     group.add_argument("--annotations", metavar="FILE", help=f"those of the pod (default {ANNOTATIONS})")
+    group.add_argument("--prepackaged", choices=("remote", "in-process"), default="remote",
+                       help="whether servers with a modelUri run here (default remote)")  # fmt: skip
     options.add_bounds(group, None)
+    server_options.add(parser)
     tls_options.add_serving(parser)
     tls_options.add_nodes(parser)
     channel_options.add(parser)

@@ -20,6 +20,7 @@ from executor.settings import (
     NodeChecks,
     NodeTimeouts,
     PayloadLogSettings,
+    Prepackaged,
     RunSettings,
     ServeLimits,
 )
@@ -59,6 +60,7 @@ def read(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Asked:
         default_timeout_s=parsed.default_timeout,
         node_timeouts=NodeTimeouts(bounds.rest_timeout_s, bounds.grpc_timeout_s),
         node_checks=NodeChecks.FULL if parsed.full_health_checks else NodeChecks.DIAL,
+        prepackaged=Prepackaged(parsed.prepackaged),
         by_front=True,
         tls=tls,
         node_tls=tls_options.nodes(parsed),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from executor.errors import ManifestError, Problem
 from executor.graph.bandits import Bandit
 from executor.graph.builtin import BUILTINS, Builtin
-from executor.graph.spec import Endpoint, Node, NodeType, Parameter, Predictor, Value
+from executor.graph.spec import Endpoint, Logger, Node, NodeType, Parameter, Predictor, Value
 from executor.types import Method
 
 DEPTH_MAX = 64
@@ -58,6 +58,8 @@ class PlanNode:
     parameters: tuple[Parameter, ...]
     endpoint: Endpoint
     image: str
+    logger: Logger | None
+    model_uri: str
 
     @property
     def picks(self) -> bool:
@@ -199,6 +201,8 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         parameters=node.parameters,
         endpoint=node.endpoint,
         image=node.image,
+        model_uri=node.model_uri,
+        logger=node.logger,
     )
 
 

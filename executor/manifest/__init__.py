@@ -74,14 +74,18 @@ def survey(source: Path | str) -> tuple[Entry, ...]:
 
 
 def load_all(
-    source: Path | str, profile: Profile = Profile.CLUSTER, reached: Collection[str] | None = None
+    source: Path | str,
+    profile: Profile = Profile.CLUSTER,
+    reached: Collection[str] | None = None,
+    prepackaged: bool = False,
 ) -> tuple[spec.Deployment, ...]:
     """Every deployment of the file, checked.
 
-    `reached` names the nodes that have a component or an endpoint (local profile); None leaves that rule out.
+    `reached` names the nodes that have a component or an endpoint (local profile); None leaves that rule out. By it,
+    `prepackaged` says that servers with a modelUri need neither.
     """
     label, found = _read(source)
-    return tuple(_build(_ours(found, label), Terms(profile, reached), label))
+    return tuple(_build(_ours(found, label), Terms(profile, reached, prepackaged), label))
 
 
 def load(
@@ -91,6 +95,7 @@ def load(
     predictor: str | None = None,
     document: str | int | None = None,
     reached: Collection[str] | None = None,
+    prepackaged: bool = False,
     name: str = "",
 ) -> Selected:
     """One predictor of one document, checked; `document` is a name or a number, and `name` what errors call a text.
@@ -107,7 +112,7 @@ def load(
         close = hint(predictor, entry.predictors)
         message = f'{entry} has no predictor "{predictor}"{close}; predictors: {_quoted(entry.predictors, ", ")}'
         problems.append(chosen.problem((), message))
-    terms = Terms(profile, None if problems else reached, predictor)
+    terms = Terms(profile, None if problems else reached, prepackaged, predictor)
     (deployment,) = _build([chosen], terms, label, problems)
     return Selected(deployment, next(each for each in deployment.predictors if predictor in (None, each.name)))
 
@@ -118,6 +123,7 @@ def load_predictor(
     *,
     protocol: str = "seldon",
     reached: Collection[str] | None = None,
+    prepackaged: bool = False,
     source: str = "",
     lenient: bool = False,
 ) -> spec.Predictor:
@@ -128,7 +134,7 @@ def load_predictor(
     if len(found) != 1:
         raise ManifestError([Problem("", f"one predictor is expected, not {len(found)} documents")], source)
     report = Report(found[0], lenient)
-    built = seldon.build_predictor(report, Terms(profile, reached), protocol)
+    built = seldon.build_predictor(report, Terms(profile, reached, prepackaged), protocol)
     if report.problems:
         raise ManifestError(report.sorted(), source)
     if report.passed_over:

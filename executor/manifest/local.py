@@ -1,12 +1,13 @@
 """Owns the rule of the local profile, whatever the kind of manifest: each node that is called can be reached.
 
-Must not know how a component or an endpoint is given on a command line.
+Must not read a command line.
 """
 
 from collections.abc import Sequence
 
 from executor.graph import plan, spec
 from executor.graph.builtin import BUILTINS
+from executor.manifest import servers
 from executor.manifest.document import Path
 from executor.manifest.profile import Profile, Terms
 from executor.manifest.shape import Report, hint
@@ -21,7 +22,9 @@ def check_reached(predictors: Sequence[spec.Predictor], paths: Paths, report: Re
         return
     nodes = [node for each in predictors if terms.predictor in (None, each.name) for node in each.graph.walk()]
     for node in nodes:
-        _check_node(node, paths[id(node)], report, node.name in terms.reached)
+        given = node.name in terms.reached
+        if given or not (terms.prepackaged and node.implementation in servers.HERE and node.model_uri):
+            _check_node(node, paths[id(node)], report, given, terms.prepackaged)
     names = [node.name for node in nodes]
     needs = [(*paths[id(node)], field) for node in nodes for field in ("name", "children")]
     for name in sorted(set(terms.reached).difference(names)):
@@ -29,13 +32,28 @@ def check_reached(predictors: Sequence[spec.Predictor], paths: Paths, report: Re
         report.add((), f"{message}; nodes: {', '.join(names)}", needs)
 
 
-def _check_node(node: spec.Node, at: Path, report: Report, given: bool) -> None:
+def _check_node(node: spec.Node, at: Path, report: Report, given: bool, prepackaged: bool) -> None:
     called = bool(plan.calls_of(node))
     if called and not given and not node.endpoint.reachable:
         message = f'node "{node.name}" has neither a component nor an endpoint'
-        if node.implementation and node.implementation not in BUILTINS:
-            message += f"; {node.implementation} is no built-in{hint(node.implementation, BUILTINS)}"
-        report.add(at, message, [(*at, "name"), (*at, "endpoint"), (*at, "implementation")])
+        needs = [(*at, key) for key in ("name", "endpoint", "implementation")]
+        report.add(at, message + _why(node, prepackaged), needs)
     elif given and not called:
         what = node.implementation or node.type
         report.add(at, f'node "{node.name}" ({what}) is never called, so it takes no component or endpoint')
+
+
+def _why(node: spec.Node, prepackaged: bool) -> str:
+    """Why its implementation does not help."""
+    name = node.implementation
+    if not name or name in BUILTINS:
+        return ""
+    if name in servers.ELSEWHERE:
+        return f"; {name} runs in a container of its own; say where it is (--endpoint)"
+    if name in servers.HERE:
+        return (
+            f"; {name} needs a modelUri to run here"
+            if prepackaged
+            else f"; {name} runs here only where that is asked for"
+        )
+    return f"; {name} is no built-in{hint(name, [*BUILTINS, *servers.HERE])}"

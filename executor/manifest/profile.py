@@ -24,6 +24,8 @@ class Terms:
     profile: Profile = Profile.CLUSTER
     reached: Collection[str] | None = None
     """Local profile: nodes for which a component or an endpoint is given; None where that is not the question."""
+    prepackaged: bool = False
+    """Local profile: prepackaged servers with a modelUri are run by whoever asks."""
     predictor: str | None = None
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
     servers: Collection[str] | None = None

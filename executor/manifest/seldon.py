@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from executor.graph import plan, spec
 from executor.graph.builtin import BUILTINS, LEARNING
-from executor.manifest import local, seldon_cluster
+from executor.manifest import local, seldon_cluster, servers
 from executor.manifest.document import Document, Path
 from executor.manifest.local import Paths
 from executor.manifest.parameters import typed
@@ -27,15 +27,7 @@ from executor.types import Method
 
 KIND = "SeldonDeployment"
 GROUP = "machinelearning.seldon.io/"
-SERVERS = (
-    "SKLEARN_SERVER",
-    "XGBOOST_SERVER",
-    "MLFLOW_SERVER",
-    "TENSORFLOW_SERVER",
-    "TRITON_SERVER",
-    "HUGGINGFACE_SERVER",
-    "TEMPO_SERVER",
-)
+SERVERS = servers.SELDON
 CLUSTER_DEPTH_MAX = 11
 """The resource's schema is unrolled: a root and ten levels of children; a cluster drops what lies deeper."""
 
@@ -221,9 +213,9 @@ def _check_unit(
     implementation = unit.implementation or ""
     if implementation in BUILTINS:
         return
-    servers = SERVERS if terms.servers is None else tuple(terms.servers)
-    if implementation not in servers and not (container or {}).get("image"):
-        known = (*BUILTINS, *servers)
+    offered = SERVERS if terms.servers is None else tuple(terms.servers)
+    if implementation not in offered and not (container or {}).get("image"):
+        known = (*BUILTINS, *offered)
         report.add(written, f'no server is known as "{implementation}"{hint(implementation, known)}{listing(known)}')
     elif not unit.modelUri and implementation != "HUGGINGFACE_SERVER":
         report.add((*at, "modelUri"), f"{implementation} needs a modelUri")

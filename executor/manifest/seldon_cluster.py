@@ -13,7 +13,6 @@ from pydantic import ConfigDict
 from executor.manifest.document import Path
 from executor.manifest.profile import Terms
 from executor.manifest.seldon_shape import (
-    INT_OR_TEXT,
     DeploymentModel,
     DeploymentSpecModel,
     ExplainerModel,
@@ -137,12 +136,9 @@ def _check_pod(model: PodModel, at: Path, report: Report) -> None:
         for path, message in faults(shape, value):
             report.add((*at, part, *path), message)
     pdb, hpa = model.pdbSpec, model.hpaSpec
-    for name in ("minAvailable", "maxUnavailable"):
-        given = getattr(pdb, name, None)
-        if given is not None and (isinstance(given, bool) or not isinstance(given, int | str)):
-            report.add((*at, "pdbSpec", name), f"must be {INT_OR_TEXT}, not {described(given)}")
+    needs = [(*at, "pdbSpec", name) for name in ("minAvailable", "maxUnavailable")]
     if pdb is not None and (pdb.minAvailable is None) == (pdb.maxUnavailable is None):
-        report.add((*at, "pdbSpec"), "needs one of minAvailable and maxUnavailable, not both")
+        report.add((*at, "pdbSpec"), "needs one of minAvailable and maxUnavailable, not both", needs)
     if hpa is not None and hpa.minReplicas is not None and hpa.minReplicas > hpa.maxReplicas:
         message = f"must not be above maxReplicas ({hpa.maxReplicas}), but is {hpa.minReplicas}"
         report.add((*at, "hpaSpec", "minReplicas"), message, [(*at, "hpaSpec", "maxReplicas")])

@@ -17,9 +17,7 @@ ProtocolName = Literal["seldon", "tensorflow", "v2", "kfserving"]
 TransportName = Literal["rest", "grpc"]
 Opaque = dict[str, Any]
 """Kubernetes' business: carried along, never looked into."""
-INT_OR_TEXT = "a whole number or text"
-IntOrText = Annotated[Any, INT_OR_TEXT]
-"""Not a union: a misfit has one path then. `executor.manifest.seldon_cluster` checks it."""
+IntOrText = int | str
 
 
 class ParameterModel(Model):

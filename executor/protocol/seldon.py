@@ -187,8 +187,9 @@ def error_body(error: errors.Error) -> bytes:
 
 
 def node_error_status(error: errors.Error) -> int:
-    """A node's HTTP status for `error`."""
-    return error.http_status
+    """A node's HTTP status for `error`. Seldon's wrapper has 400 for all that it cannot read."""
+    foreign = isinstance(error, errors.RequestError) and error.http_status == 415
+    return 400 if foreign else error.http_status
 
 
 def node_error_body(error: errors.Error) -> bytes:

@@ -100,7 +100,8 @@ class App:
         self._table = table
         self._limits = limits or ServeLimits()
         self._default_timeout_s = default_timeout_s
-        self._budget = budget or budgets.Budget()
+        self.budget = budget or budgets.Budget()
+        """What bodies are charged to."""
         self._node = node
         self._router = Router(table)
         self._site = site or Site()
@@ -172,7 +173,7 @@ class App:
     # --- actions ----------------------------------------------------------------------------------------------
 
     async def _run(self, request: Request) -> Reply:
-        with self._budget.hold() as held:
+        with self.budget.hold() as held:
             return await self._run_holding(request, held)
 
     async def _run_holding(self, request: Request, held: budgets.Hold) -> Reply:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from executor import errors
+from executor._native import budget as budgets
 from executor._native import message as messages
 from executor.rest import body as bodies
 from executor.rest import http1
@@ -23,6 +24,8 @@ SITES_MAX = 8
 """Other servers that redirects of one node may lead to at a time."""
 JOINED_BYTES = 32 * 1024
 """A body up to this size is copied behind its head; a larger one is sent from where it lies."""
+LOCATION_CHARS = 200
+"""Of a Location, in an error."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _KEEP_METHOD = (307, 308)
 _SECRETS = (b"authorization: ", b"cookie: ", b"www-authenticate: ")
@@ -52,6 +55,7 @@ class Site:
         connect_timeout_s: float,
         tls: Callable[[], ssl.SSLContext] | None = None,
         *,
+        memory: budgets.Budget | None = None,
         home: "Site | None" = None,
     ) -> None:
         self.base = f"{address.scheme.value}://{address.authority}"
@@ -68,6 +72,7 @@ class Site:
             connect_timeout_s=connect_timeout_s,
             idle_s=IDLE_TIMEOUT_S,
             tls=tls if address.scheme.is_tls else None,
+            memory=memory,
         )
 
     def head(self, verb: str, where: str) -> bytes:
@@ -87,7 +92,8 @@ class Site:
                 raise http1.ProtocolError(f"it redirects to {base}, but has no TLS settings of its own")
             if len(home._others) == SITES_MAX:
                 raise http1.ProtocolError(f"it redirects to more than {SITES_MAX} other servers")
-            site = Site(address, self.limit, self._connect_timeout_s, home._tls, home=home)
+            memory = home.pool.memory
+            site = Site(address, self.limit, self._connect_timeout_s, home._tls, memory=memory, home=home)
             home._others[base] = site
         return site
 
@@ -101,7 +107,7 @@ class Site:
 class Call:
     """One request and, where its answer redirects, more. `done(reply, error)` is called once, unless cancelled."""
 
-    __slots__ = ("_done", "_exchange", "_over", "_request", "_site", "_times")
+    __slots__ = ("_done", "_exchange", "_location", "_over", "_request", "_site", "_times")
 
     def __init__(self, site: Site, request: Request, done: Done, head: bytes | None = None) -> None:
         self._site = site
@@ -109,6 +115,7 @@ class Call:
         self._done = done
         self._times = 0
         self._over = False
+        self._location: str | None = None
         self._exchange: http1.Exchange | None = None
         self._send(head or site.head(request.verb, request.where))
 
@@ -130,24 +137,26 @@ class Call:
         if reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
             try:
                 if reply.status in _REDIRECTS and reply.location:
-                    self._follow(reply)
+                    self._location = reply.location
+                    self._follow(reply, reply.location)
                     return
                 self._inflate(reply)
-            except (http1.ProtocolError, http1.TooLargeError) as cause:
-                reply, error = None, cause
-            except errors.Error as cause:
-                reply, error = None, http1.ProtocolError(cause.message)
+            except Exception as cause:  # whatever it is, who waits is told
+                reply.give()  # what was raised may hold it for a while
+                reply, error = None, _said(cause)
         self._over = True
+        if error is not None and self._location is not None:
+            error.add_note(f"it redirects to {_shown(self._location)}")
         self._done(reply, error)
 
-    def _follow(self, reply: http1.Reply) -> None:
+    def _follow(self, reply: http1.Reply, location: str) -> None:
         """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET."""
         if self._times == REQUESTS_MAX:
             raise http1.ProtocolError(f"stopped after {REQUESTS_MAX} redirects")
         request, site = self._request, self._site
-        target = urlsplit(urljoin(site.base + request.where, reply.location or ""))
+        target = urlsplit(urljoin(site.base + request.where, location))
         if target.scheme not in ("http", "https") or not target.hostname:
-            raise http1.ProtocolError(f"it redirects to {reply.location}, which is no HTTP server")
+            raise http1.ProtocolError("the redirect leads to no HTTP server")
         where = quote(target.path or "/", safe=_SAFE) + (f"?{quote(target.query, safe=_SAFE)}" if target.query else "")
         lines = request.lines
         base = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
@@ -163,9 +172,13 @@ class Call:
     def _inflate(self, reply: http1.Reply) -> None:
         coding = (reply.content_encoding or "").strip().lower()
         try:
-            reply.body = bodies.inflate(reply.body, coding, self._site.limit)
+            body = bodies.inflate(reply.body, coding, self._site.limit)
         except errors.LimitError:
             raise http1.TooLargeError from None
+        grown = max(0, len(body) - len(reply.body))
+        if not reply.take(self._site.pool.memory, grown):
+            raise http1.NoMemoryError(len(body), self._site.pool.memory)
+        reply.body = body
 
 
 def body_of(message: messages.Message) -> http1.Buffers:
@@ -173,6 +186,19 @@ def body_of(message: messages.Message) -> http1.Buffers:
     if len(message) <= JOINED_BYTES:
         return (bytes(message),)
     return tuple(memoryview(part) for part in message.parts())
+
+
+def _said(cause: Exception) -> Exception:
+    """The error of a call for what was raised as its answer was read."""
+    if isinstance(cause, errors.Error):
+        return http1.ProtocolError(cause.message)
+    if isinstance(cause, ValueError):
+        return http1.ProtocolError(f"the redirect is no URL: {cause}")
+    return cause
+
+
+def _shown(location: str) -> str:
+    return repr(location if len(location) <= LOCATION_CHARS else f"{location[:LOCATION_CHARS]}…")
 
 
 def _written(head: bytes, request: Request) -> http1.Buffers:

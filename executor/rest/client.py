@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from executor import errors
+from executor._native import budget as budgets
 from executor._native import http1 as native
 from executor._native import message as messages
 from executor._native import tls as veils
@@ -62,12 +63,13 @@ class RestNode:
         limits: ServeLimits | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        memory: budgets.Budget | None = None,
     ) -> None:
         self.name = name
         self.url = str(address)
         self._limit = (limits or ServeLimits()).max_message_bytes
         self._prefix = quote(address.path, safe="/%:@!$&'()*+,;=~")
-        self._site = calls.Site(address, self._limit, connect_timeout_s, tls)
+        self._site = calls.Site(address, self._limit, connect_timeout_s, tls, memory=memory)
         self.handlers: dict[Method, tuple[Mode, Handler]] = {
             method: (Mode.CALLBACK, self._handler(method)) for method in methods
         }
@@ -77,7 +79,7 @@ class RestNode:
         body = await self._look(seldon.NODE_REST_METADATA_PATH)
         try:
             metadata = json.loads(body)
-        except ValueError as cause:
+        except (ValueError, RecursionError) as cause:
             raise errors.DecodeError(f"metadata of {self._named}: not JSON: {cause}", node=self.name) from None
         if not isinstance(metadata, dict):
             raise errors.DecodeError(f"metadata of {self._named}: not a JSON object", node=self.name)
@@ -108,7 +110,7 @@ class RestNode:
         def call(message: messages.Message, context: Context, pending: Pending) -> calls.Call:
             def done(reply: http1.Reply | None, error: Exception | None) -> None:
                 if reply is not None and reply.status == 200:
-                    pending.answer(messages.Message(reply.body, self.encoding))
+                    pending.answer(reply.message(self.encoding))
                 elif reply is not None:
                     pending.fail(self._refusal(path, reply, passed_on))
                 else:
@@ -169,6 +171,8 @@ class RestNode:
             return errors.LimitError(
                 f"answer of {self._named} is larger than the {self._limit} bytes allowed", node=self.name
             )
+        if isinstance(cause, http1.NoMemoryError):
+            return errors.LimitError(f"answer of {self._named}: {cause}", node=self.name)
         if isinstance(cause, ssl.SSLError):
             text = f"TLS failed: {veils.words_of(cause)}"
         elif isinstance(cause, OSError):
@@ -176,7 +180,8 @@ class RestNode:
         else:
             text = str(cause)
         # 500, not 503: what Seldon's executor answers when a node cannot be reached.
-        told = f"call of {self._named} failed: {path}: {text}"
+        notes = "".join(f" ({note})" for note in getattr(cause, "__notes__", ()))
+        told = f"call of {self._named} failed: {path}: {text}{notes}"
         error = errors.NodeError(told, http_status=500, node=self.name)
         error.__cause__ = cause
         return error
@@ -196,6 +201,6 @@ def _said(body: bytes) -> str:
     """`: <info>` from a Seldon-form error body, for callers that do not get to see the body itself."""
     try:
         info = json.loads(body)["status"]["info"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return f": {info}" if isinstance(info, str) and info else ""

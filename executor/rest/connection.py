@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from executor._native import http1
-from executor.rest.app import CONNECTION, App
+from executor.rest.app import CONNECTION, DISCARD_S, App
 from executor.rest.plain import Plain
 from executor.settings import ServeLimits
 
@@ -20,7 +20,7 @@ _ANSWERS = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
     431: b"431 Request Header Fields Too Large",
-    503: b"503 Service Unavailable",
+    503: b"503 Service Unavailable\r\nretry-after: 1",
 }
 
 
@@ -64,6 +64,10 @@ class Connection(HttpToolsProtocol):
         self._short: Plain | None = None
         """The plain request being served."""
         self._held: list[bytes] = []
+        self._memory = self.front.budget.hold()
+        """What the plain request and the bytes held behind it are charged to."""
+        self._refused = False
+        """Whether there was no memory for bytes behind it; they are dropped, and all after them."""
         self._head_bytes = 0
         self._silent_since: float | None = None
         self._head_since: float | None = None
@@ -91,10 +95,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self._refused:
+            return
         if self._short is not None:
-            # For later. Reading stops, so that no more than this is held.
-            self._held.append(data)
-            self.flow.pause_reading()
+            self._hold(data)
         elif not self._begin_short(data):
             super().data_received(data)
 
@@ -107,7 +111,7 @@ class Connection(HttpToolsProtocol):
             return False
         request = http1.read_request(data, self.limits.max_header_bytes, self.limits.max_message_bytes)
         plain = self.front.plain(request) if request is not None else None
-        if plain is None:
+        if plain is None or not self._memory.add(len(data)):
             return False
         self._unset_keepalive_if_required()
         self._silent_since = None
@@ -115,6 +119,23 @@ class Connection(HttpToolsProtocol):
         self.plain.add(self)
         plain.start(self._answer_short)
         return True
+
+    def _hold(self, data: bytes) -> None:
+        """Keeps it for later. Reading stops, so that no more than this is held."""
+        self.flow.pause_reading()
+        if self._memory.add(len(data)):
+            self._held.append(data)
+        else:
+            self._refused = True
+            self._held.clear()
+
+    def _refuse(self) -> None:
+        """Answers the first of the requests that were dropped. What else comes is read for a while, and dropped too: a
+        close with bytes unread could lose the answers.
+        """
+        self._write_error(503, "no memory for this request now: others have it all")
+        self.flow.resume_reading()
+        self.loop.call_later(DISCARD_S, self.transport.close)
 
     def _answer_short(self, status: int, lines: bytes, body: bytes) -> None:
         """The answer of the plain request; `lines` are its headers, without those of the connection."""
@@ -133,7 +154,9 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._silent_since = self.loop.time()
-        if self._held:
+        if self._refused:
+            self._refuse()
+        elif self._held:
             data = b"".join(self._held)
             self._held = []
             self.flow.resume_reading()
@@ -142,6 +165,7 @@ class Connection(HttpToolsProtocol):
     def _end_short(self) -> None:
         self._short = None
         self.plain.discard(self)
+        self._memory.close()
 
     def cut_off(self) -> None:
         """Ends the plain request under way, with an answer."""
@@ -248,7 +272,10 @@ class Connection(HttpToolsProtocol):
         idle = self.cycle is None or self.cycle.response_complete
         reading = self._body_since is not None and not idle and not self.cycle.response_started
         if not self.pipeline and (idle or reading):
-            body = b'{"status":{"code":%d,"info":"%s","status":"FAILURE"}}' % (status, info.encode())
-            head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-            self.transport.write(head % (_ANSWERS[status], len(body)) + body)
+            self._write_error(status, info)
         self.transport.close()
+
+    def _write_error(self, status: int, info: str) -> None:
+        body = b'{"status":{"code":%d,"info":"%s","status":"FAILURE"}}' % (status, info.encode())
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (_ANSWERS[status], len(body)) + body)

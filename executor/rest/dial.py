@@ -38,7 +38,10 @@ async def addresses(address: Address) -> list[tuple[int, str]]:
     if _is_literal(address.host):
         return [(0, address.host)]
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    try:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except UnicodeError as cause:  # what no name of a host can be, such as an empty label
+        raise OSError(f"{address.host!r} is not the name of a host: {cause}") from None
     places: list[tuple[int, str]] = [*dict.fromkeys((int(family), str(where[0])) for family, _, _, _, where in found)]
     random.shuffle(places)
     return places

@@ -12,9 +12,11 @@ import select
 import ssl
 from collections.abc import Callable, Sequence
 
+from executor._native import budget as budgets
 from executor._native import http1 as native
 from executor.rest import dial
 from executor.rest.replies import HEAD_BYTES_MAX, Reading
+from executor.rest.replies import NoMemoryError as NoMemoryError
 from executor.rest.replies import ProtocolError as ProtocolError
 from executor.rest.replies import TooLargeError as TooLargeError
 from executor.settings import Address
@@ -108,8 +110,10 @@ class _Connection(asyncio.Protocol):
         else:
             found = native.read_reply(data, HEAD_BYTES_MAX, self._pool.max_reply_bytes)
             if found is None:
-                self._reading = Reading(self._pool.max_reply_bytes)
+                self._reading = Reading(self._pool.max_reply_bytes, self._pool.memory)
                 self._read(self._reading, data)
+            elif not found[0].take(self._pool.memory, size := len(found[0].body) + found[1]):
+                self._fail(NoMemoryError(size, self._pool.memory))
             elif found[1] == 0:
                 self._finish(found[0], True)
             else:
@@ -129,7 +133,7 @@ class _Connection(asyncio.Protocol):
     def _read(self, reading: Reading, data: bytes) -> None:
         try:
             reading.feed(data)
-        except (ProtocolError, TooLargeError) as error:
+        except (ProtocolError, TooLargeError, NoMemoryError) as error:
             self._fail(error)
             return
         if reading.complete:
@@ -164,6 +168,11 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, unread and unsent bytes lost."""
+        if self._reading is not None:
+            self._reading.reply.give()
+            self._reading.close()
+        self._reading = self._plain = None
+        self._chunks = []
         self._pool.forget(self)
         if self.transport is not None:
             self.transport.abort()
@@ -177,6 +186,8 @@ class _Connection(asyncio.Protocol):
     def _finish(self, reply: Reply, keep: bool) -> None:
         """The answer is there. The connection goes back first: what is told may need one."""
         exchange, self.exchange = self.exchange, None
+        if self._reading is not None:
+            self._reading.close()
         self._reading = self._plain = None
         self._used = True
         if keep and self.usable:
@@ -199,8 +210,11 @@ class Pool:
         connect_timeout_s: float,
         idle_s: float,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        memory: budgets.Budget | None = None,
     ) -> None:
         self.max_reply_bytes = max_reply_bytes
+        self.memory = memory or budgets.Budget()
+        """What answers are charged to, for as long as they last."""
         self._address = address
         self._tls = tls
         self._connections_max = connections_max
@@ -214,8 +228,8 @@ class Pool:
 
     def begin(self, parts: Buffers, done: Done, *, idempotent: bool = False) -> Exchange:
         """Send a request, given as the bytes of its head and body. `done(reply, error)` is called when it is over; the
-        error is an OSError for a peer that cannot be reached, a ProtocolError for one that does not answer in HTTP, or
-        a TooLargeError. Time is the caller's. An `idempotent` request may be sent twice.
+        error is an OSError for a peer that cannot be reached, a ProtocolError for one that does not answer in HTTP, a
+        TooLargeError or a NoMemoryError. Time is the caller's. An `idempotent` request may be sent twice.
         """
         exchange = Exchange(self, parts, done, idempotent)
         self.admit(exchange)
@@ -340,6 +354,9 @@ class Pool:
             error = ConnectionError(f"no connection within {self._connect_timeout_s:g} s")
         except OSError as cause:
             error = cause
+        except Exception as cause:  # whatever it is, who waits is told
+            error = ConnectionError(f"the connection could not be opened: {cause}")
+            error.__cause__ = cause
         else:
             age_s = CONNECTION_AGE_S * random.uniform(0.8, 1.2)
             connection.retires_at = asyncio.get_running_loop().time() + age_s

@@ -5,6 +5,7 @@ Must not do I/O. What a connection is worth after the answer is said here, and d
 
 import httptools
 
+from executor._native import budget as budgets
 from executor._native import http1
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -21,10 +22,18 @@ class TooLargeError(Exception):
     """The peer's answer is over its bound."""
 
 
-class Reading:
-    """One answer being read: `feed` it until it is `complete`."""
+class NoMemoryError(Exception):
+    """There is no memory for the peer's answer just now."""
 
-    def __init__(self, body_max: int) -> None:
+    def __init__(self, size: int, memory: budgets.Budget) -> None:
+        taken = f"{memory.used} of the {memory.hard} bytes for messages are in use"
+        super().__init__(f"no memory for an answer of {size} bytes: {taken}")
+
+
+class Reading:
+    """One answer being read, charged to `memory`: `feed` it until it is `complete`."""
+
+    def __init__(self, body_max: int, memory: budgets.Budget | None = None) -> None:
         self.reply = http1.Reply()
         self.complete = False
         self.keeps = False
@@ -32,15 +41,18 @@ class Reading:
         self.excess = False
         """Whether something came after it, which nobody asked for."""
         self._body_max = body_max
+        self._memory = memory or budgets.Budget()
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._head_size = 0
         self._body_size = 0
+        self._told = 0
+        self._charged = 0
         self._framed = False
         self._in_body = False
 
     def feed(self, data: bytes) -> None:
-        """Raises ProtocolError and TooLargeError."""
+        """Raises ProtocolError, TooLargeError and NoMemoryError."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -54,11 +66,15 @@ class Reading:
 
     def _refused(self, cause: httptools.HttpParserError) -> None:
         own = cause.__context__
-        if isinstance(own, TooLargeError):
+        if isinstance(own, TooLargeError | NoMemoryError):
             raise own from None
         if not self.complete:
             raise ProtocolError(f"the answer is not HTTP/1: {cause}") from cause
         self.excess = True
+
+    def close(self) -> None:
+        """Nothing more is fed: without its parser, which refers back, it goes at once and so does its answer."""
+        del self._parser
 
     @property
     def ends_with_connection(self) -> bool:
@@ -84,6 +100,8 @@ class Reading:
             setattr(self.reply, _KEPT[name], value.decode("latin-1"))
         elif name in (b"content-length", b"transfer-encoding"):
             self._framed = True
+            if name == b"content-length" and value.isdigit():
+                self._told = int(value[:20])
 
     def on_headers_complete(self) -> None:
         if self.excess:
@@ -91,21 +109,31 @@ class Reading:
         self.reply.status = self._parser.get_status_code()
         self._framed = self._framed or self.reply.status in _NO_BODY
         self._in_body = True
+        if self.reply.status >= 200 and self.reply.status not in _NO_BODY:
+            self._charge(self._told)
 
     def on_body(self, body: bytes) -> None:
         if self.excess:
             return
         self._body_size += len(body)
-        if self._body_size > self._body_max:
-            raise TooLargeError
+        self._charge(self._body_size)
         self._chunks.append(body)
+
+    def _charge(self, size: int) -> None:
+        """The body has `size` bytes at least."""
+        if size > self._body_max:
+            raise TooLargeError
+        if size > self._charged:
+            if not self.reply.take(self._memory, size - self._charged):
+                raise NoMemoryError(size, self._memory)
+            self._charged = size
 
     def on_message_complete(self) -> None:
         if self.excess:
             return
         if self.reply.status < 200:
             # An interim answer such as 100 Continue: the real one follows.
-            self.reply, self._in_body, self._framed = http1.Reply(), False, False
+            self.reply, self._in_body, self._framed, self._told = http1.Reply(), False, False, 0
             return
         self.keeps = self._parser.should_keep_alive()
         self.end()

@@ -79,10 +79,16 @@ class RpcServer:
             log.warning("connection refused: %d are open, which is the limit", self._connections_max)
             sock.close()
             return
-        sock.setblocking(False)
-        sockets.tune(sock)
         secure = self._tls is not None and sock.family != socket.AF_UNIX
-        self.native.accept(sock.detach(), self._tls.current.grpc if self._tls is not None and secure else None)
+        try:
+            sock.setblocking(False)
+            sockets.tune(sock)
+            self.native.accept(sock.fileno(), self._tls.current.grpc if self._tls is not None and secure else None)
+        except OSError as error:  # no more can be watched, or the client has gone already
+            log.warning("connection refused: %s", error)
+            sock.close()
+        else:
+            sock.detach()  # the server has it now
 
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more connections and requests; whether all that ran ended within `timeout_s`.

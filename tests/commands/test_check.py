@@ -64,3 +64,14 @@ def test_check_says_of_a_name_that_it_does_not_know(
     unknown = 'RANDOM_ABTESTT is neither built in nor a server of Seldon\'s (did you mean "RANDOM_ABTEST"?)'
     assert f'note: node "r": {unknown}; it is taken for a server of your own\n' in told
     assert "SIMPLE_MODEL is" not in told
+
+
+def test_check_knows_prepackaged_servers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    text = GRAPH.replace("{name: a, type: MODEL}", "{name: a, implementation: ONNX_SERVER, modelUri: s3://b/a}")
+    path.write_text(text.replace("{name: b, type: MODEL}", "{name: b, implementation: TRITON_SERVER, modelUri: /b}"))
+    assert cli.main(["check", str(path), "--local"], {}) == 0
+    told = capsys.readouterr().out
+    assert "_SERVER is neither" not in told
+    assert "note: `millrace run` needs a --component or an --endpoint for r, b\n" in told
+    assert "TRITON_SERVER runs in a container of its own" in failure(capsys, "check", str(path), "--component", "r=x:R")

@@ -18,6 +18,7 @@ from executor.settings import (
     NodeChecks,
     NodeTimeouts,
     PayloadLogSettings,
+    Prepackaged,
     RunSettings,
     TlsSettings,
 )
@@ -28,6 +29,11 @@ PREDICTOR = predictor(unit("m"))
 def asked(*arguments: str, **environment: str) -> Asked:
     parsed = cli._parser().parse_args(["executor", *IDENTITY, *arguments])
     return settings.read(parsed, {"ENGINE_PREDICTOR": PREDICTOR, "GOMAXPROCS": "1", **environment})
+
+
+def test_where_prepackaged_servers_run() -> None:
+    assert asked().settings.prepackaged is Prepackaged.REMOTE
+    assert asked("--prepackaged", "in-process").settings.prepackaged is Prepackaged.IN_PROCESS
 
 
 def test_as_the_operator_starts_it() -> None:

@@ -237,7 +237,7 @@ def test_status_of_a_grpc_node_is_passed_on(client: str) -> None:
 
 
 def routes() -> list[Any]:
-    """What a router may answer, and which child that means; the sheet's 2.3."""
+    """What a router may answer, and which child that means."""
     table = {"dtype": "DT_INT32", "tensorShape": {"dim": [{"size": "1"}]}, "intVal": [1]}
     return [
         ({"data": {"ndarray": [[1]]}}, 1),

@@ -52,6 +52,22 @@ def test_the_graphs_are_what_they_say() -> None:
     assert [str(node.endpoint.type) for node in steps.nodes] == ["REST"] * 3
 
 
+def test_the_iris_model_is_what_its_server_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES / "iris"))
+    monkeypatch.delitem(sys.modules, "train", raising=False)
+    import train  # type: ignore[import-not-found] # found on the path that was just set
+
+    train.train(tmp_path)
+    monkeypatch.delitem(sys.modules, "train")
+    path = EXAMPLES / "iris" / "graph.yaml"
+    root = manifest.load(path, manifest.Profile.LOCAL, reached=[], prepackaged=True).predictor.graph
+    assert root.model_uri == "examples/iris/model"
+    server = load.component(root.implementation, {"model_uri": str(tmp_path)})
+    server.load()
+    assert server.predict(numpy.array([[5.1, 3.5, 1.4, 0.2]])).argmax() == 0
+    assert server.init_metadata()["versions"] == ["v1"]
+
+
 @pytest.mark.parametrize("encoding", BOTH)
 def test_the_digits_components(encoding: int) -> None:
     plan = graph("digits", **DIGITS)
@@ -103,7 +119,7 @@ def test_a_model_that_is_not_trained_says_what_to_do() -> None:
 def test_the_trained_models_know_the_held_out_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES / "digits"))
     monkeypatch.delitem(sys.modules, "train", raising=False)
-    import train  # type: ignore[import-not-found] # found on the path that was just set
+    import train
 
     held_out = train.train()
     for name in ("logistic", "mlp"):

@@ -139,7 +139,8 @@ def test_all_are_open_at_once_and_all_are_answered(tmp_path: Path, connections: 
     path = tmp_path / "graph.yaml"
     path.write_text(serving.deployment(node("m", "model")))
     with Node() as remote, Programs() as programs, contextlib.ExitStack() as stack:
-        program = programs.serve("run", str(path), "--endpoint", f"m=grpc://{remote.target}").ready()
+        program = programs.serve("run", str(path), "--endpoint", f"m=grpc://{remote.target}",
+                                 "--node-calls-max", "20000").ready()  # fmt: skip
         before = memory(program)
         clients = [Client(program.grpc, streams) for _ in range(connections)]
         for each in clients:

@@ -6,7 +6,7 @@ import pytest
 
 from executor import manifest
 from executor.errors import ManifestError
-from executor.manifest import Profile
+from executor.manifest import Profile, servers
 
 TEXT = """\
 apiVersion: machinelearning.seldon.io/v1
@@ -17,13 +17,15 @@ spec:
 """
 
 
-def missing(units: str | list[str], reached: Collection[str], predictor: str | None = None) -> list[tuple[str, str]]:
+def missing(
+    units: str | list[str], reached: Collection[str], predictor: str | None = None, prepackaged: bool = False
+) -> list[tuple[str, str]]:
     """Path (below the predictors) and message of each problem of a manifest with these graphs."""
     listed = [units] if isinstance(units, str) else units
     text = TEXT + "".join(f"  - {{name: p{n}, graph: {unit}}}\n" for n, unit in enumerate(listed))
     try:
         if predictor is None:
-            manifest.load_all(text, Profile.LOCAL, reached)
+            manifest.load_all(text, Profile.LOCAL, reached, prepackaged)
         else:
             manifest.load(text, Profile.LOCAL, predictor=predictor, reached=reached)
     except ManifestError as error:
@@ -89,7 +91,26 @@ def test_an_implementation_that_is_no_builtin_is_named() -> None:
         ("[0].graph", neither("n") + '; SIMPEL_MODEL is no built-in (did you mean "SIMPLE_MODEL"?)')
     ]
     assert missing("{name: n, implementation: SKLEARN_SERVER, modelUri: x}", []) == [
-        ("[0].graph", neither("n") + "; SKLEARN_SERVER is no built-in")
+        ("[0].graph", neither("n") + "; SKLEARN_SERVER runs here only where that is asked for")
+    ]
+
+
+@pytest.mark.parametrize("name", servers.HERE)
+def test_prepackaged_servers_need_a_model_alone(name: str) -> None:
+    unit = f"{{name: n, implementation: {name}, modelUri: x}}"
+    assert missing(unit, [], prepackaged=True) == []
+    assert missing(unit, ["n"], prepackaged=True) == []
+    assert missing(f"{{name: n, implementation: {name}}}", [], prepackaged=True) == [
+        ("[0].graph", neither("n") + f"; {name} needs a modelUri to run here")
+    ]
+
+
+@pytest.mark.parametrize("name", servers.ELSEWHERE)
+def test_other_servers_are_containers_of_their_own(name: str) -> None:
+    unit = f"{{name: n, implementation: {name}, modelUri: x}}"
+    assert missing(unit, ["n"], prepackaged=True) == []
+    assert missing(unit, [], prepackaged=True) == [
+        ("[0].graph", neither("n") + f"; {name} runs in a container of its own; say where it is (--endpoint)")
     ]
 
 

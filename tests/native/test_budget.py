@@ -1,5 +1,7 @@
 """Owns tests of the `budget` for received messages, and of what Python holds out of it."""
 
+import gc
+
 import pytest
 
 from executor._native import budget
@@ -54,3 +56,17 @@ def test_bounds() -> None:
 def test_bounds_that_make_no_sense(hard: int, soft: int) -> None:
     with pytest.raises(ValueError, match="allowed are 1 <= soft <= hard"):
         budget.Budget(hard, soft)
+
+
+def test_what_is_held_in_garbage_is_given_back() -> None:
+    class Holder:
+        pass
+
+    memory = budget.Budget(1000, 500)
+    for _ in range(10):
+        holder = Holder()
+        holder.held, holder.itself = memory.hold(), holder  # type: ignore[attr-defined]
+        assert holder.held.add(50)  # type: ignore[attr-defined]
+        del holder
+    gc.collect()
+    assert memory.used == 0

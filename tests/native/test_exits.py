@@ -288,3 +288,47 @@ async def test_cancelled_callback_calls_are_over_at_once() -> None:
     del late
     gc.collect()
     await until(lambda: buffer.live_buffers() <= before)
+
+
+async def test_callback_calls_cancelled_while_their_handler_runs_are_cancelled_after_it() -> None:
+    requests: list[Any] = []
+
+    class Leaving(Caller):
+        def __call__(self, message: native.Message, context: exits.Context, pending: exits.Pending) -> "Caller":
+            requests[0].cancel()
+            return super().__call__(message, context, pending)
+
+    async def first(message: native.Message, context: exits.Context) -> native.Message:
+        await asyncio.sleep(0)
+        return message
+
+    leaving = Leaving()
+    replaced = {"t": {Method.TRANSFORM_INPUT: (Mode.ASYNC, first)}, "m": offering(Mode.CALLBACK, leaving)}
+    bench = Bench(node("t", "transformer", node("m")), replaced=replaced)
+    requests.append(bench.submit(seldon.build("strData", "x")))
+    await until(lambda: leaving.cancelled == 1)
+    leaving.pending.pop().answer(seldon.build("strData", "nobody waits"))
+    assert (bench.endpoints["m"].running, bench.engine.in_flight, leaving.cancelled) == (0, 0, 1)
+    assert not requests[0].future.done()
+    bench.close()
+
+
+async def test_what_is_answered_in_the_middle_of_a_cancel_moves_on_after_it() -> None:
+    seen: list[bool] = []
+
+    class Ending(Caller):
+        """Answers another call while its own is being cancelled, and cancels its own once more."""
+
+        def cancel(self) -> None:
+            super().cancel()
+            requests[0].cancel()
+            self.pending[1].answer(seldon.build("strData", "other"))
+            seen.append(requests[1].future.done())
+
+    ending = Ending()
+    bench = Bench(node("m"), replaced={"m": offering(Mode.CALLBACK, ending)})
+    requests = [bench.submit(seldon.build("strData", "x")) for _ in range(2)]
+    requests[0].cancel()
+    assert (seen, ending.cancelled, bench.engine.in_flight) == ([False], 1, 0)
+    assert text(await requests[1].future) == "other"
+    bench.close()

@@ -87,7 +87,8 @@ async def test_bound_of_requests_in_flight(bench: Bench) -> None:
     ("headers", "puid", "kind", "said"),
     [
         ((), "p" * 65, errors.RequestError, "65 bytes: at most 64"),
-        ((), "ü" * 33, errors.RequestError, "66 bytes: at most 64"),
+        ((), "ü" * 65, errors.RequestError, "65 bytes: at most 64"),
+        ((), "€", errors.RequestError, "Seldon-Puid: '€' cannot be sent in a header"),
         ([("k\n", "v")], "p", errors.RequestError, r"header 'k\\n'"),
         ([("k", "v\0")], "p", errors.RequestError, "not what HTTP/2 can carry"),
         ([("k", "v")] * 113, "p", errors.LimitError, "at most 112"),
@@ -105,6 +106,20 @@ async def test_longest_puid(bench: Bench) -> None:
     request = submit(bench, (), "p" * 64)
     assert request.puid == "p" * 64
     request.cancel()
+
+
+async def test_puids_are_in_the_bytes_that_headers_are_in() -> None:
+    seen: list[Any] = []
+
+    def look(message: native.Message, context: exits.Context) -> native.Message:
+        seen.append((context.puid, dict(context.headers)["seldon-puid"]))
+        return message
+
+    quick = Bench(node("m"), replaced={"m": {Method.PREDICT: (Mode.QUICK, look)}})
+    puid = "ü" * 64
+    await submit(quick, [("seldon-puid", puid)], puid).future
+    assert seen == [(puid, puid)]
+    quick.close()
 
 
 async def test_a_function_is_told_instead_of_a_future() -> None:

@@ -18,7 +18,7 @@ from support.graphs import text
 from support.h2peer import Peer, Stream, scripted
 from support.servers import node_process, until
 
-from executor._native import channel, seldon, transport
+from executor._native import buffer, channel, seldon, transport
 from executor.settings import ChannelSettings
 from executor.status import Status
 
@@ -163,6 +163,61 @@ async def test_an_idle_connection_retires_at_once() -> None:
         await until(lambda: endpoint.ready == 1)
         endpoint.retire(numbers[1])
         await until(lambda: endpoint.links() == [])
+
+
+# --- calls that nobody wants any more ---------------------------------------------------------------
+
+MANY = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 10_000}
+
+
+async def test_cancelled_calls_of_a_node_that_never_answers_are_all_reset_in_time() -> None:
+    peers: list[Peer] = []
+
+    async def serve(peer: Peer) -> None:
+        peers.append(peer)
+        await hold(peer)
+
+    before = buffer.live_buffers()
+    async with scripted(serve, MANY) as target, bare() as endpoint:
+        attach(endpoint, target)
+        await until(lambda: endpoint.ready == 1)
+        tickets = [call(endpoint) for _ in range(800)]
+        await until(lambda: len(peers[0].streams) == 800)
+        for ticket in tickets:
+            ticket.cancel()
+        assert buffer.live_buffers() == before, "what was asked is not kept"
+        await until(lambda: endpoint.active < 800)
+        assert endpoint.active > 0, "not all in one go"
+        await until(lambda: endpoint.active == 0)
+        await until(lambda: all(each.reset is not None for each in peers[0].streams.values()))
+        assert {each.reset for each in peers[0].streams.values()} == {int(h2.errors.ErrorCodes.CANCEL)}
+        assert len(endpoint.links()) == 1
+
+
+@pytest.mark.parametrize("how", ["answered", "lost"])
+async def test_cancelled_calls_may_end_before_their_turn(how: str) -> None:
+    peers: list[Peer] = []
+
+    async def serve(peer: Peer) -> None:
+        peers.append(peer)
+        await hold(peer)
+
+    async with scripted(serve, MANY) as target, bare() as endpoint:
+        attach(endpoint, target)
+        await until(lambda: endpoint.ready == 1)
+        tickets = [call(endpoint) for _ in range(700)]
+        await until(lambda: len(peers[0].streams) == 700)
+        for ticket in tickets:
+            ticket.cancel()
+        if how == "lost":
+            peers[0].writer.transport.abort()
+        else:
+            for number in range(1, 1401, 2):
+                stream = peers[0].streams[number]
+                if stream.reset is None and number % 3:
+                    peers[0].answer(stream, ANSWER)
+        await until(lambda: endpoint.active == 0)
+        assert len(endpoint.links()) == (how == "answered")
 
 
 # --- what is sent once more -------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,8 @@ from executor._native import buffer, probe_http2
 def _no_leaks() -> Iterator[None]:
     before = buffer.live_buffers()
     yield
-    assert buffer.live_buffers() == before
+    gc.collect()
+    assert buffer.live_buffers() <= before  # what others left may go meanwhile
 
 
 def answered(peer: Peer, size: int, **limits: int) -> tuple[probe_http2.Session, bytes]:

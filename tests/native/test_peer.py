@@ -85,6 +85,53 @@ async def test_streams_of_python_handlers_take_their_time() -> None:
         assert (stream.status, stream.messages) == ("0", [b"a"])
 
 
+async def echoing(stream: server.Stream) -> None:
+    while (data := await stream.receive()) is not None:
+        stream.send(data)
+
+
+async def test_message_of_a_python_handler_that_stays_half_is_refused() -> None:
+    ended: list[str] = []
+
+    async def talk(stream: server.Stream) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(stream.path)
+
+    async with served_beside(HURRY, extra={"/t/Talk": talk}) as (served, peer):
+        stream = peer.open(grpc_head("/t/Talk"), frame(bytes(5000))[:50], end=False)
+        await peer.wait(lambda: stream.ended)
+        assert stream.status == "4"
+        assert (stream.field("grpc-message") or "").startswith("request came too slowly: 50 bytes")
+        await until(lambda: ended == ["/t/Talk"])
+        await until(lambda: served.bench.reactor.budget.used == 0)
+
+
+async def test_messages_of_python_handlers_are_small() -> None:
+    async with served_beside(ServeLimits(), extra={"/t/Talk": echoing}) as (served, peer):
+        stream = peer.open(grpc_head("/t/Talk"), b"\0" + (64 << 20).to_bytes(4, "big") + b"x", end=False)
+        await peer.wait(lambda: stream.ended)
+        assert stream.status == "8"
+        assert stream.field("grpc-message") == "message of 67108864 bytes is larger than the limit of 1048576 bytes"
+        assert served.bench.reactor.budget.used == 0
+        large = send_all(peer, frame(message("x" * (2 << 20)).SerializeToString()))
+        await peer.wait(lambda: large.ended)
+        assert said(large) == f"m.predict({'x' * (2 << 20)})"
+
+
+async def test_stream_that_always_has_a_message_half_here_is_let_be() -> None:
+    limits = ServeLimits(receive_grace_s=0.5, receive_rate=1_000_000)
+    async with served_beside(limits, extra={"/t/Talk": echoing}) as (_, peer):
+        stream = peer.open(grpc_head("/t/Talk"), frame(b"ab")[:6], end=False)
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            peer.send(stream, b"b" + frame(b"ab")[:6])
+        peer.send(stream, b"b", end=True)
+        await peer.wait(lambda: stream.ended)
+        assert (stream.status, stream.messages) == ("0", [b"ab"] * 11)
+
+
 async def test_header_block_that_never_ends_ends_the_connection() -> None:
     async with served_beside(ServeLimits(header_timeout_s=0.1)) as (served, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -120,6 +167,37 @@ async def test_answers_that_nobody_reads_end_the_connection(how: str, caplog: py
             peer.pause()
         await until(lambda: served.server.native.connections == 1)
     assert [record.message for record in caplog.records if "answers lie there" in record.message]
+
+
+async def test_reading_a_byte_now_and_then_is_not_reading() -> None:
+    async with served_beside(ServeLimits(body_timeout_s=0.3)) as (served, peer):
+        peer.h2.update_settings({WINDOW: 0})
+        peer.h2.acknowledge_received_data = lambda size, number: None  # type: ignore[assignment]
+        peer.flush()
+        stream = peer.open(grpc_head(), HELLO)
+        more = peer.open(grpc_head(), frame(message("x" * 20_000).SerializeToString()))
+        await peer.wait(lambda: stream.headers and more.headers)
+        while not peer.closed:
+            peer.h2.increment_flow_control_window(1, more.id)
+            peer.flush()
+            await asyncio.sleep(0.02)
+        assert 0 < len(more.data) < 1000
+        await until(lambda: served.server.native.connections == 1)
+
+
+async def test_reading_slowly_is_reading() -> None:
+    async with served_beside(ServeLimits(body_timeout_s=0.4, receive_rate=1000)) as (_, peer):
+        peer.h2.update_settings({WINDOW: 0})
+        peer.h2.acknowledge_received_data = lambda size, number: None  # type: ignore[assignment]
+        peer.flush()
+        stream = peer.open(grpc_head(), frame(message("x" * 8000).SerializeToString()))
+        await peer.wait(lambda: stream.headers)
+        while not (stream.ended or peer.closed):
+            peer.h2.increment_flow_control_window(500, stream.id)
+            peer.flush()
+            await asyncio.sleep(0.05)
+        await peer.wait(lambda: stream.ended)
+        assert said(stream) == f"m.predict({'x' * 8000})"
 
 
 def send_all(peer: Peer, data: bytes) -> Stream:

@@ -12,9 +12,11 @@ from support.graphs import node
 from support.h2peer import Peer, connected, frame, grpc_head
 from support.servers import GrpcNode, Served, aio_client, grpc_node, message, serving, until
 
-from executor._native import budget, buffer, program
+from executor._native import budget, buffer, exits, program
+from executor._native import message as native
 from executor._pb import seldon_pb2
 from executor.settings import ServeLimits
+from executor.types import Method, Mode
 
 TEXT = "x" * 100_000
 LARGE = frame(message(TEXT).SerializeToString())
@@ -159,6 +161,84 @@ async def test_who_has_memory_and_brings_nothing_makes_way_for_those_that_wait()
             await idle.wait(lambda: all(stream.ended for stream in idle.streams.values()))
             texts = [stream.field("grpc-message") or "" for stream in idle.streams.values()]
             assert all("while others wait for memory, 0.2 s are allowed" in text for text in texts)
+
+
+async def test_answer_that_is_read_too_long_makes_way_for_those_that_wait() -> None:
+    async def same(asked: native.Message, context: exits.Context) -> native.Message:
+        return asked
+
+    # Any progress would do, as no rate is asked for: but not while others wait.
+    limits = ServeLimits(receive_rate=0, body_timeout_s=0.3)
+    echo = {"m": {Method.PREDICT: (Mode.ASYNC, same)}}
+    async with short_of_memory(limits=limits, replaced=echo) as (served, peer, held):
+        held.close()
+        async with connected(served.port) as slow:
+            slow.h2.update_settings({4: 0})
+            slow.h2.acknowledge_received_data = lambda size, number: None  # type: ignore[assignment]
+            slow.flush()
+            streams = [slow.open(grpc_head(), LARGE) for _ in range(8)]
+            await slow.wait(lambda: all(stream.headers for stream in streams))
+            assert served.bench.reactor.budget.used == 8 * ROOM
+            asked = asyncio.ensure_future(peer.ask(grpc_head(), LARGE))
+            while not asked.done():
+                for stream in streams:
+                    if stream.reset is None:
+                        slow.h2.increment_flow_control_window(1, stream.id)
+                slow.flush()
+                await asyncio.sleep(0.02)
+            assert said(await asked) == TEXT
+            await slow.wait(lambda: all(stream.reset is not None for stream in streams))
+            assert {stream.reset for stream in streams} == {int(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)}
+            assert not slow.closed
+
+
+async def test_small_ones_do_not_keep_a_large_one_out() -> None:
+    async with short_of_memory() as (served, peer, held):
+        held.close()
+        memory = served.bench.reactor.budget
+        text = "x" * (8 * ROOM - 1000)
+        small = [memory.hold() for _ in range(4)]
+        assert all(each.add(ROOM // 2) for each in small[:3])
+        waits = peer.open(grpc_head(), frame(message(text).SerializeToString())[:100], end=False)
+        await waiting(served)
+        assert not small[3].add(1), "no more than their own while a large one waits"
+        small[0].close()
+        await waiting(served, 0)
+        assert 9 * ROOM - 1000 < memory.used <= 9 * ROOM  # with sanitizers memory is taken to the byte
+        small[1].close()
+        assert said(await peer.ask(grpc_head(), SMALL)) == "m.predict(x)"
+        peer.reset(waits, h2.errors.ErrorCodes.CANCEL)
+        small[2].close()
+
+
+async def test_large_one_gets_its_turn_while_small_ones_keep_coming() -> None:
+    async def slow(asked: native.Message, context: exits.Context) -> native.Message:
+        await asyncio.sleep(0.02)
+        return asked
+
+    replaced = {"m": {Method.PREDICT: (Mode.ASYNC, slow)}}
+    async with short_of_memory(replaced=replaced) as (served, peer, held), connected(served.port) as other:
+        held.close()
+        done: list[str] = []
+        stop = asyncio.Event()
+
+        async def little() -> None:
+            while not stop.is_set():
+                done.append(said(await other.ask(grpc_head(), SMALL)))
+
+        tasks = [asyncio.create_task(little()) for _ in range(4)]
+        await until(lambda: len(done) > 4)
+        # As much as there is for all: it found no room as long as there was always a small one.
+        declared = b"\0" + (8 * ROOM - 1000).to_bytes(4, "big")
+        large = peer.open(grpc_head(), declared, end=False)
+        await until(lambda: served.bench.reactor.budget.used >= 8 * ROOM - 1000)
+        await waiting(served, 0)
+        before = len(done)
+        await until(lambda: len(done) > before + 4)
+        peer.reset(large, h2.errors.ErrorCodes.CANCEL)
+        assert await answered(peer, peer.open(grpc_head(), LARGE)) == TEXT
+        stop.set()
+        await asyncio.gather(*tasks)
 
 
 async def test_messages_are_charged_until_their_answer_has_left() -> None:

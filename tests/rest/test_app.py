@@ -79,14 +79,16 @@ def test_timeout_header(header: str, seconds: float) -> None:
     assert inference.asked[0].timeout_s == seconds
 
 
-def test_without_memory_for_a_body_the_client_is_to_come_again() -> None:
+@pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8"])  # the short way, and the long one
+def test_without_memory_for_a_body_the_client_is_to_come_again(kind: str) -> None:
     memory = budget.Budget(2000, 1000)
+    asked = head("POST", PREDICT, kind, body=BODY)
     with memory.hold() as held:
         assert held.add(1100)
-        reply = exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory)
+        reply = exchange(asked, budget=memory)
         assert (reply.status, reply.headers["retry-after"]) == (503, "1")
         assert "no memory for this request now" in json.loads(reply.body)["status"]["info"]
-    assert exchange(head("POST", PREDICT, JSON, body=BODY), budget=memory).body == BODY
+    assert exchange(asked, budget=memory).body == BODY
     assert memory.used == 0
 
 

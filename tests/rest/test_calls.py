@@ -32,10 +32,18 @@ def test_redirects_within_the_node(status: int, verb: str) -> None:
     ("location", "said"),
     [
         ("/predict", "stopped after 10 redirects"),
-        ("ftp://127.0.0.1/x", "which is no HTTP server"),
-        ("http://:80/x", "which is no HTTP server"),
+        ("ftp://127.0.0.1/x", "leads to no HTTP server"),
+        ("http://:80/x", "leads to no HTTP server"),
         ("https://127.0.0.1/x", "no TLS settings"),
         ("http://127.0.0.1:1/x", "Connect call failed|onnection refused"),
+        ("http://[::1/", "no URL: Invalid IPv6"),
+        ("//[/", "no URL: Invalid IPv6"),
+        ("http://[zz]:80/", "no URL: 'zz'"),
+        ("http://x:99999/", "no URL: Port out of range"),
+        ("http://x:abc/", "no URL: Port"),
+        ("http://a..b:80/", "'a..b' is not the name of a host"),
+        (f"http://{'a' * 70}:80/", "a' is not the name of a host"),
+        ("http://a b:80/", "is not HOST:PORT"),
     ],
 )
 def test_redirects_that_lead_nowhere(location: str, said: str) -> None:
@@ -44,8 +52,23 @@ def test_redirects_that_lead_nowhere(location: str, said: str) -> None:
 
     async def test() -> None:
         async with web_node(handler) as node:
-            with pytest.raises(errors.NodeError, match=said):
+            with pytest.raises(errors.NodeError, match=said) as caught:
                 await call(node)
+            assert f"call of node 'n1' at {node.url} failed: /predict: " in caught.value.message
+            assert f"(it redirects to {location!r})" in caught.value.message
+
+    run(test())
+
+
+def test_a_long_location_is_cut_in_the_error() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": "ftp://x/" + "y" * 5000})
+
+    async def test() -> None:
+        async with web_node(handler) as node:
+            with pytest.raises(errors.NodeError, match=r"it redirects to 'ftp://x/y{192}…'") as caught:
+                await call(node)
+            assert len(caught.value.message) < 400
 
     run(test())
 

@@ -1,6 +1,8 @@
 """Calls to REST nodes: our own node server, an aiohttp one, and peers that misbehave."""
 
 import asyncio
+import contextlib
+import gc
 import gzip
 import json
 from typing import Any
@@ -8,15 +10,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 from support.inference import MemoryInference
-from support.rest import listener, raw_server, served
-from support.rest_nodes import BODY, Context, call, node_at, run, web_node
+from support.rest import listener, raw_server, served, until
+from support.rest_nodes import BODY, Context, Waiting, call, node_at, run, web_node
 
 from executor import errors
+from executor._native import budget
+from executor._native import message as messages
 from executor.protocol import seldon
 from executor.rest.app import App
 from executor.settings import ServeLimits
 from executor.status import Status
-from executor.types import Method
+from executor.types import Encoding, Method
 
 
 def test_every_method_reaches_our_own_node_server() -> None:
@@ -250,5 +254,123 @@ def test_a_failing_status_or_metadata() -> None:
                 with pytest.raises(errors.NodeError) as caught:
                     await look()
                 assert (caught.value.http_status, caught.value.body) == (503, b"not now")
+
+    run(test())
+
+
+# --- memory
+
+
+def answering(whole: bytes, pause: asyncio.Event | None = None) -> Any:
+    """What a raw server does that answers each request with `whole`; before its second half it waits for `pause`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(len(BODY))
+                half = len(whole) - len(whole) // 2
+                writer.write(whole[:half])
+                if pause is not None:
+                    await pause.wait()
+                writer.write(whole[half:])
+        writer.close()
+
+    return serve
+
+
+TEXT = b'"' + b"x" * 3000 + b'"'
+KNOWN = b"HTTP/1.1 200 OK\r\nContent-Length: 3002\r\n\r\n" + TEXT
+OTHER = b"HTTP/1.1 200 OK\r\nConnection: x\r\nContent-Length: 3002\r\n\r\n" + TEXT  # not plain
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n%b\r\n7d2\r\n%b\r\n0\r\n\r\n" % (
+    TEXT[:1000], TEXT[1000:],
+)  # fmt: skip
+UNTOLD = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(gzip.compress(TEXT)), gzip.compress(TEXT),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("whole", [KNOWN, OTHER, CHUNKED, UNTOLD])
+def test_answers_are_charged_until_their_memory_is_free(whole: bytes) -> None:
+    async def test() -> None:
+        memory = budget.Budget(8000, 1000)
+        async with raw_server(answering(whole)) as port, node_at(port, memory=memory) as node:
+            waiting = Waiting()
+            node.handlers[Method.PREDICT][1](messages.Message(BODY, Encoding.SELDON_JSON), Context(), waiting)
+            answer = await waiting.future
+            assert (bytes(answer), memory.used) == (TEXT, len(TEXT))
+            part = answer.parts()[0]
+            del answer, waiting
+            await asyncio.sleep(0.02)
+            assert memory.used == len(TEXT)
+            del part
+            assert memory.used == 0
+
+    run(test())
+
+
+@pytest.mark.parametrize("whole", [KNOWN, OTHER, CHUNKED, UNTOLD])
+def test_answers_over_the_hard_limit_fail(whole: bytes) -> None:
+    async def test() -> None:
+        memory = budget.Budget(4000, 2000)
+        async with raw_server(answering(whole)) as port, node_at(port, memory=memory) as node:
+            with memory.hold() as held:
+                assert held.add(1500)
+                with pytest.raises(errors.LimitError, match=f"answer of node 'n1' at {node.url}: no memory") as caught:
+                    await call(node)
+                assert "of the 4000 bytes for messages are in use" in caught.value.message
+                assert caught.value.status is Status.RESOURCE_EXHAUSTED
+                assert memory.used == 1500
+            assert await call(node) == TEXT
+            await until(lambda: memory.used == 0)
+
+    run(test())
+
+
+@pytest.mark.parametrize("whole", [KNOWN, OTHER])
+def test_answers_are_charged_whole_once_their_size_is_known_and_given_back_when_cancelled(whole: bytes) -> None:
+    async def test() -> None:
+        memory = budget.Budget(8000, 1000)
+        pause = asyncio.Event()
+        async with raw_server(answering(whole, pause)) as port, node_at(port, memory=memory) as node:
+            asked = messages.Message(BODY, Encoding.SELDON_JSON)
+            begun = node.handlers[Method.PREDICT][1](asked, Context(), Waiting())
+            await until(lambda: memory.used == len(TEXT))
+            begun.cancel()
+            await until(lambda: memory.used == 0)
+            pause.set()
+            assert memory.used == 0
+
+    run(test())
+
+
+@pytest.mark.parametrize("whole", [KNOWN, OTHER, CHUNKED])
+def test_refusals_and_redirects_leave_nothing_charged(whole: bytes) -> None:
+    async def test() -> None:
+        for line in (b"503 No", b"302 Found\r\nLocation: ftp://x"):
+            memory = budget.Budget(8000, 1000)
+            said = whole.replace(b"200 OK", line)
+            async with raw_server(answering(said)) as port, node_at(port, memory=memory) as node:
+                with pytest.raises(errors.NodeError):
+                    await call(node)
+                await until(lambda memory=memory: memory.used == 0)  # type: ignore[misc]
+
+    gc.disable()  # charges must not wait for the collector
+    try:
+        run(test())
+    finally:
+        gc.enable()
+
+
+def test_a_node_whose_refusal_is_nested_too_deep_is_answered_for() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=500, body=b"[" * 200_000)
+
+    async def test() -> None:
+        async with web_node(handler) as node:
+            with pytest.raises(errors.NodeError, match=r"status code 500$"):
+                await call(node)
+            with pytest.raises(errors.NodeError, match=r"status code 500$"):
+                await node.metadata()
 
     run(test())

@@ -9,6 +9,7 @@ import pytest
 from support.inference import MemoryInference
 from support.rest import head, read_reply, served, until
 
+from executor._native import budget
 from executor.protocol import seldon
 from executor.rest import server as servers
 from executor.rest.app import App
@@ -176,5 +177,54 @@ def test_too_many_connections() -> None:
             assert (await read_reply(opened[0][0])).status == 200
             for each in (writer, *(other for _, other in opened)):
                 each.close()
+
+    run(test())
+
+
+# --- memory
+
+
+def test_plain_requests_and_what_is_held_behind_them_are_charged() -> None:
+    async def test() -> None:
+        memory = budget.Budget(100_000, 50_000)
+        inference = MemoryInference(delay_s=0.2)
+        front = App(inference, seldon.EXECUTOR_REST, budget=memory)
+        request = head("POST", PREDICT, body=BODY)
+        async with served(front) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            await until(lambda: len(inference.asked) == 1)
+            assert memory.used == len(request)
+            writer.write(request)
+            await until(lambda: memory.used == 2 * len(request))
+            assert [(await read_reply(reader)).body for _ in range(2)] == [BODY, BODY]
+            assert memory.used == 0
+            writer.write(request)
+            await until(lambda: memory.used > 0)
+            writer.close()
+            await until(lambda: memory.used == 0)
+
+    run(test())
+
+
+def test_without_memory_for_what_comes_behind_a_plain_request_it_is_refused_in_its_turn() -> None:
+    async def test() -> None:
+        memory = budget.Budget(4000, 400)
+        inference = MemoryInference(delay_s=0.2)
+        async with served(App(inference, seldon.EXECUTOR_REST, budget=memory)) as (server, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head("POST", PREDICT, body=BODY))
+            await until(lambda: len(inference.asked) == 1)
+            writer.write(head("POST", PREDICT, body=b'"' + b"x" * 1000 + b'"') * 20)
+            assert (await read_reply(reader)).body == BODY
+            refused = await read_reply(reader)
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert refused.headers["connection"] == "close"
+            assert "no memory for this request now" in json.loads(refused.body)["status"]["info"]
+            writer.write(b"more that nobody reads")
+            assert await reader.read() == b""
+            await until(lambda: server.connections == 0)
+            assert (memory.used, len(inference.asked)) == (0, 1)
+            writer.close()
 
     run(test())

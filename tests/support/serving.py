@@ -30,7 +30,7 @@ def node(name: str, type: str = "", /, *children: Mapping[str, Any], **fields: A
     made: dict[str, Any] = {"name": name, "children": list(children)}
     if type:
         made["type"] = words.get(type, type.upper())
-    for key in ("methods", "implementation", "endpoint"):
+    for key in ("methods", "implementation", "endpoint", "logger"):
         if key in fields:
             made[key] = fields.pop(key)
     kinds = {str: "STRING", int: "INT", float: "FLOAT"}

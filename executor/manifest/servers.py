@@ -1,0 +1,14 @@
+"""Owns the names of Seldon's prepackaged servers, and of ours: an `implementation` that a manifest may give.
+
+Must not know how any of them works.
+"""
+
+HERE = ("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER", "ONNX_SERVER")
+"""Those that can run in this process."""
+ELSEWHERE = ("TENSORFLOW_SERVER", "TRITON_SERVER", "HUGGINGFACE_SERVER", "TEMPO_SERVER")
+"""Those that run in a container of their own."""
+OURS = ("ONNX_SERVER",)
+"""Those that Seldon does not have."""
+SELDON = tuple(name for name in (*HERE, *ELSEWHERE) if name not in OURS)
+MODEL_URI = "model_uri"
+"""The parameter that a server is told where its model is by."""

@@ -1,0 +1,103 @@
+"""Which nodes are logged, where to, and as whose."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from support.graphs import node, plan
+
+from executor import errors, manifest
+from executor._native import tap, transport
+from executor.graph.spec import Deployment, Logger, Predictor
+from executor.payloads import Payloads, _deployment, _source
+from executor.settings import (
+    ALL_INTERFACES,
+    ListenSettings,
+    NodeTlsSettings,
+    PayloadLogSettings,
+    RunSettings,
+    TlsSettings,
+)
+from executor.settings import Deployment as Told
+
+Tap = Callable[..., tap.Tap | None]
+URL = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+async def tapped() -> AsyncIterator[Tap]:
+    reactor = transport.Reactor()
+    payloads = Payloads(reactor)
+
+    def make(root: Any, **settings: Any) -> tap.Tap | None:
+        predictor = Predictor("main", root)
+        selected = manifest.Selected(Deployment("demo", (predictor,)), predictor)
+        return payloads.tap_for(plan(root), selected, RunSettings("graph", **settings))
+
+    yield make
+    await payloads.stop()
+    reactor.close()
+
+
+async def test_modes(tapped: Tap) -> None:
+    root = node(
+        "a", "model", node("b", logger=Logger("request", URL)), node("c", logger=Logger("response", URL)),
+        logger=Logger("all", URL),
+    )  # fmt: skip
+    made = tapped(root)
+    assert made is not None
+    response = tap.RESPONSE | tap.FEEDBACK
+    assert made.nodes == (tap.REQUEST | response, tap.REQUEST, response)
+
+
+async def test_without_loggers_there_is_no_tap(tapped: Tap) -> None:
+    assert tapped(node("a"), payload_log=PayloadLogSettings(default_url=URL)) is None
+
+
+async def test_nodes_without_a_url_go_to_the_default_or_nowhere(tapped: Tap, caplog: pytest.LogCaptureFixture) -> None:
+    root = node("a", "model", node("b", logger=Logger("all", URL)), logger=Logger("all"))
+    made = tapped(root)
+    assert made is not None
+    assert made.nodes[0] == 0
+    assert "node 'a': its payloads are not logged" in caplog.text
+    made = tapped(root, payload_log=PayloadLogSettings(default_url=URL))
+    assert made is not None
+    assert made.nodes[0] != 0
+
+
+async def test_a_url_that_is_none_names_the_node(tapped: Tap) -> None:
+    with pytest.raises(errors.RequestError, match=r"node 'a': logger.url 'kafka://x'"):
+        tapped(node("a", logger=Logger("all", "kafka://x")))
+
+
+async def test_ca_files_that_cannot_be_used_are_told_at_once() -> None:
+    reactor = transport.Reactor()
+    payloads = Payloads(reactor, NodeTlsSettings(ca="/nowhere.pem"))
+    predictor = Predictor("main", node("a", logger=Logger("all", "https://x")))
+    with pytest.raises(errors.RequestError, match=r"/nowhere.pem: No such file"):
+        payloads.tap_for(
+            plan(predictor.graph), manifest.Selected(Deployment("d", (predictor,)), predictor), RunSettings("g")
+        )
+    reactor.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "source"),
+    [
+        ({}, "http://127.0.0.1:8000/"),
+        ({"listen": ListenSettings(ALL_INTERFACES, 0, 81)}, "http://localhost:81/"),
+        ({"listen": ListenSettings("::", 0, None), "tls": TlsSettings("c", "k")}, "https://[::]/"),
+        ({"payload_log": PayloadLogSettings(source="http://pod:1/")}, "http://pod:1/"),
+    ],
+)
+def test_the_source_is_where_the_executor_serves(settings: dict[str, Any], source: str) -> None:
+    asked = settings.get("payload_log") or PayloadLogSettings()
+    assert _source(RunSettings("graph", **settings), asked) == source
+
+
+def test_whose_payloads_they_are() -> None:
+    predictor = Predictor("main", node("a"))
+    selected = manifest.Selected(Deployment("demo", (predictor,), "shop"), predictor)
+    assert _deployment(selected, RunSettings("graph")) == Told("demo", "shop", "main")
+    told = Told("churn", "n", "p")
+    assert _deployment(selected, RunSettings("graph", deployment=told)) == told
