@@ -21,7 +21,7 @@ from executor.manifest.seldon_shape import (
     PodModel,
     PredictorModel,
 )
-from executor.manifest.shape import Model, Report, described, faults, hint, listing
+from executor.manifest.shape import Model, Report, faults, hint, listing
 
 EXPLAINERS = (
     "AnchorTabular", "AnchorImages", "AnchorText", "Counterfactuals", "Contrastive", "KernelShap",

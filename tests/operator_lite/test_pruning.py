@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from support.resources import ONE, made
+from support.resources import ONE, made, scope_of
 
-from operator_lite.pruning import applicable, obsolete
+from operator_lite.pruning import may_apply, obsolete, unready
 
 TWO_PODS = """\
 predictors:
@@ -23,8 +23,27 @@ def named(objects: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def test_routes_wait_for_pods() -> None:
     wanted = made()
-    assert [kind for kind, _ in named(applicable(wanted, False))] == ["Service", "Service", "Deployment"]
-    assert applicable(wanted, True) == wanted
+    route = wanted[-1]
+    assert unready([scope_of()], wanted) == {"iris-main"}
+    assert all(may_apply(each, [], {"iris-main"}) for each in wanted[:-1])
+    assert not may_apply(route, [], {"iris-main"})
+    assert may_apply(route, [route], {"iris-main"})
+    assert may_apply(route, [], set())
+
+
+def test_pods_that_could_not_be_applied_are_not_ready() -> None:
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    running = [{**each, "status": status} for each in made() if each["kind"] == "Deployment"]
+    assert unready([scope_of()], running) == set()
+    assert unready([scope_of()], running, {("Deployment", "iris-main-0-model")}) == {"iris-main"}
+
+
+def test_an_explainer_holds_no_route_up() -> None:
+    explained = ONE + "  explainer: {type: AnchorTabular, modelUri: s3://m}\n"
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    found = [each for each in made(explained) if each["kind"] == "Deployment"]
+    assert len(found) == 2
+    assert unready([scope_of(explained)], [{**found[0], "status": status}, found[1]]) == set()
 
 
 def test_another_graph_takes_over_without_a_gap() -> None:

@@ -102,6 +102,13 @@ def test_what_could_not_be_applied() -> None:
     assert conditions(found)["ServicesReady"] == ("False", "NotApplied")
 
 
+def test_kinds_that_the_cluster_does_not_have_are_told_but_hold_nothing_up() -> None:
+    observed = [each for each in live() if each["kind"] != "HTTPRoute"]
+    found = said(observed, absent={"HTTPRoute": "the cluster has no HTTPRoute"})
+    assert conditions(found)["RoutesReady"] == ("False", "NotInstalled")
+    assert found["state"] == "Available"
+
+
 def test_routes_that_no_gateway_speaks_of_are_pending_but_hold_nothing_up() -> None:
     observed = live()
     observed[-1].pop("status")
