@@ -93,7 +93,7 @@ types: ; @echo "==> check: mypy strict (half a minute at first)" && $(BIN)/mypy
 imports: ; @echo "==> check: import contracts" && $(BIN)/lint-imports
 cython: ; @echo "==> check: cython-lint" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint _native
 generated: ; @echo "==> check: generated code and pages" && $(BIN)/python proto/generate.py --check && \
-	$(BIN)/python tests/compatibility/generate.py --check
+	$(BIN)/python tests/compatibility/generate.py --check && $(BIN)/python -m operator_lite.crd --check
 
 # --- set-up, redone when what it depends on has changed
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import __version__, errors, options
-from executor.commands import call, check, container, fetch, microservice, node, run, state
+from executor.commands import call, check, container, fetch, microservice, node, operator, run, state
 
 
 class Command(Protocol):
@@ -28,7 +28,7 @@ class Command(Protocol):
 
 COMMANDS: Mapping[str, Command] = {
     "run": run, "check": check, "node": node, "call": call, "state": state, "fetch": fetch, "executor": container,
-    "microservice": microservice,
+    "microservice": microservice, "operator": operator,
 }  # fmt: skip
 
 _DESCRIPTION = """\

@@ -110,6 +110,7 @@ def is_tested(area: str, name: str) -> bool:
 
 def test_each_module_has_tests_of_its_own() -> None:
     wanted = [path.relative_to(PACKAGE) for path in sources("executor") if not path.name.startswith("__")]
+    wanted += [path.relative_to(ROOT) for path in sources("operator_lite") if not path.name.startswith("__")]
     wanted += [pathlib.Path("native", name) for name in native_modules() if not name.startswith("probe_")]
     lacking = [str(path) for path in wanted if not is_tested(str(path.parent), path.stem)]
     assert not lacking, (
@@ -124,7 +125,7 @@ def test_test_folders_are_no_packages() -> None:
 
 @pytest.mark.parametrize("suffix", LINES)
 def test_no_file_is_too_long(suffix: str) -> None:
-    folders = ("_native",) if suffix != ".py" else ("executor", "proto", "examples", "bench", "tests")
+    folders = ("_native",) if suffix != ".py" else ("executor", "operator_lite", "proto", "examples", "bench", "tests")
     lengths = {path: len(path.read_text().splitlines()) for path in sources(*folders, pattern=f"*{suffix}")}
     long = {name_of(path): lines for path, lines in lengths.items() if lines > LINES[suffix]}
     assert lengths
@@ -133,7 +134,7 @@ def test_no_file_is_too_long(suffix: str) -> None:
 
 def test_no_function_is_too_long() -> None:
     long = {}
-    for path in sources("executor", "proto", "examples", "bench", "tests"):
+    for path in sources("executor", "operator_lite", "proto", "examples", "bench", "tests"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -145,7 +146,9 @@ def test_no_function_is_too_long() -> None:
 def test_each_module_says_what_it_owns_and_what_it_must_not_do() -> None:
     rule = re.compile(r"\bowns?\b.*\b(must not|never)\b", re.I | re.S)
     opening = {path: path.read_text()[:1500] for path in sources("_native", pattern="*.pyx")}
-    opening |= {path: ast.get_docstring(ast.parse(path.read_text())) or "" for path in sources("executor")}
+    opening |= {
+        path: ast.get_docstring(ast.parse(path.read_text())) or "" for path in sources("executor", "operator_lite")
+    }
     silent = [name_of(path) for path, text in opening.items() if not rule.search(text)]
     assert not silent
 

@@ -30,3 +30,7 @@ class Terms:
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
     servers: Collection[str] | None = None
     """Cluster profile: the prepackaged servers that the cluster offers; None for Seldon's own set."""
+    protocols: Collection[str] | None = None
+    """Cluster profile: what the executor of the cluster speaks; None where that is not the question."""
+    server_types: Collection[str] | None = None
+    """Cluster profile: how requests may come to it; None likewise."""

@@ -1,23 +1,28 @@
-"""Owns Seldon Core v1's SeldonDeployment: its models, its rules, and how it becomes a spec.
+"""Owns Seldon Core v1's SeldonDeployment: its rules, and how it becomes a spec.
 
 Must not decide how a graph is run; rules that hold for any graph are in `executor.graph.plan`.
 """
-# ruff: noqa: N815, RUF012 (fields are named as manifests name them; pydantic copies mutable defaults)
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
-
-from pydantic import ConfigDict, Field
 
 from executor.graph import plan, spec
-from executor.graph.builtin import BUILTINS
-from executor.manifest import local, servers
+from executor.graph.builtin import BUILTINS, LEARNING
+from executor.manifest import local, seldon_cluster, servers
 from executor.manifest.document import Document, Path
 from executor.manifest.local import Paths
 from executor.manifest.parameters import typed
 from executor.manifest.profile import Profile, Terms
-from executor.manifest.shape import Model, OneOrMore, Report, described, fit, hint, listing
+from executor.manifest.seldon_shape import (
+    DeploymentModel,
+    DeploymentSpecModel,
+    EndpointModel,
+    Opaque,
+    ParameterModel,
+    PredictorModel,
+    UnitModel,
+)
+from executor.manifest.shape import Report, described, fit, hint, listing
 from executor.types import Method
 
 KIND = "SeldonDeployment"
@@ -29,142 +34,6 @@ CLUSTER_DEPTH_MAX = 11
 _NO_TENSORFLOW = ("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER", "HUGGINGFACE_SERVER")
 _KAFKA_ENV = ("KAFKA_BROKER", "KAFKA_INPUT_TOPIC", "KAFKA_OUTPUT_TOPIC")
 _NONE_GIVEN = (None, "UNKNOWN_IMPLEMENTATION")
-
-Name = Annotated[str, Field(min_length=1)]
-ProtocolName = Literal["seldon", "tensorflow", "v2", "kfserving"]
-TransportName = Literal["rest", "grpc"]
-Opaque = dict[str, Any]
-"""Kubernetes' business: carried along, never looked into."""
-
-
-class ParameterModel(Model):
-    name: Name
-    value: Any
-    type: Literal["INT", "FLOAT", "DOUBLE", "STRING", "BOOL"]
-
-
-class EndpointModel(Model):
-    service_host: str = ""
-    service_port: int = 0
-    type: Literal["REST", "GRPC"] | None = None
-    httpPort: int = 0
-    grpcPort: int = 0
-
-
-class LoggerModel(Model):
-    mode: Literal["request", "response", "all"]
-    url: str = ""
-
-
-class UnitModel(Model):
-    """A predictive unit: a node of the graph."""
-
-    name: Name
-    children: OneOrMore["UnitModel"] = []
-    type: Literal["MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER", "UNKNOWN_TYPE"] | None = None
-    implementation: str | None = None
-    methods: list[Literal["TRANSFORM_INPUT", "TRANSFORM_OUTPUT", "ROUTE", "AGGREGATE", "SEND_FEEDBACK"]] = []
-    endpoint: EndpointModel = EndpointModel()
-    parameters: OneOrMore[ParameterModel] = []
-    modelUri: str = ""
-    serviceAccountName: str = ""
-    envSecretRefName: str = ""
-    storageInitializerImage: str = ""
-    logger: LoggerModel | None = None
-
-
-class PodModel(Model):
-    metadata: Opaque = {}
-    spec: Opaque = {}
-    replicas: int | None = None
-    hpaSpec: Opaque | None = None
-    kedaSpec: Opaque | None = None
-    pdbSpec: Opaque | None = None
-
-    def containers(self) -> Iterator[Opaque]:
-        """The containers of the pod, as far as they look like any."""
-        listed = self.spec.get("containers")
-        yield from (each for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
-
-
-class OrchestratorModel(Model):
-    resources: Opaque = {}
-    env: list[Opaque] = []
-    replicas: int | None = None
-
-
-class ExplainerModel(Model):
-    type: str = ""
-    modelUri: str = ""
-    serviceAccountName: str = ""
-    containerSpec: Opaque | None = None
-    config: dict[str, str] = {}
-    endpoint: EndpointModel = EndpointModel()
-    envSecretRefName: str = ""
-    storageInitializerImage: str = ""
-    replicas: int | None = None
-    initParameters: str = ""
-
-
-class SslModel(Model):
-    certSecretName: str = ""
-
-
-class PredictorModel(Model):
-    name: Name
-    graph: UnitModel
-    componentSpecs: OneOrMore[PodModel] = []
-    componentSpec: OneOrMore[PodModel] = []
-    """The name before v1alpha2, with a single pod."""
-    replicas: int | None = None
-    annotations: dict[str, str] = {}
-    engineResources: Opaque = {}
-    labels: dict[str, str] = {}
-    svcOrchSpec: OrchestratorModel = OrchestratorModel()
-    traffic: int = 0
-    explainer: ExplainerModel | None = None
-    shadow: bool = False
-    ssl: SslModel | None = None
-    progressDeadlineSeconds: int | None = None
-    protocol: ProtocolName | None = None
-    transport: TransportName | None = None
-    """Published manifests have these two here as well as in `spec`. A cluster drops them, so they have no effect."""
-
-    def containers(self) -> dict[str, Opaque]:
-        """The containers of all pods, by name."""
-        found = (container for pod in [*self.componentSpecs, *self.componentSpec] for container in pod.containers())
-        return {str(container.get("name", "")): container for container in found}
-
-
-class DeploymentSpecModel(Model):
-    name: str = ""
-    predictors: OneOrMore[PredictorModel]
-    oauth_key: str = ""
-    oauth_secret: str = ""
-    annotations: dict[str, str] = {}
-    protocol: ProtocolName = "seldon"
-    transport: TransportName | None = None
-    replicas: int | None = None
-    serverType: Literal["rpc", "kafka"] = "rpc"
-
-
-class MetadataModel(Model):
-    model_config = ConfigDict(extra="ignore")
-
-    name: Name
-    namespace: str = "default"
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
-class DeploymentModel(Model):
-    apiVersion: Literal[
-        "machinelearning.seldon.io/v1", "machinelearning.seldon.io/v1alpha2", "machinelearning.seldon.io/v1alpha3"
-    ]
-    kind: Literal["SeldonDeployment"]
-    metadata: MetadataModel
-    spec: DeploymentSpecModel
-    status: Any = None
 
 
 def claims(api_version: str, kind: str) -> bool:
@@ -182,7 +51,27 @@ def predictors(document: Document) -> tuple[str, ...]:
 
 def build(report: Report, terms: Terms) -> spec.Deployment:
     """The report's document as a spec; what is wrong with it goes to the report."""
+    return _built(fit(DeploymentModel, report), report, terms)
+
+
+def admit(report: Report, terms: Terms) -> DeploymentModel:
+    """The report's document as it is written, under the same checks: for those who make objects of it."""
     model = fit(DeploymentModel, report)
+    _built(model, report, terms)
+    return model
+
+
+def is_builtin(implementation: str | None) -> bool:
+    """Whether the executor does the node's work itself, so that nothing else has to run it."""
+    return implementation in BUILTINS
+
+
+def learns(implementation: str | None) -> bool:
+    """Whether this is a router that learns from feedback, and so has something to keep."""
+    return implementation in {each.name for each in LEARNING}
+
+
+def _built(model: DeploymentModel, report: Report, terms: Terms) -> spec.Deployment:
     _check_deployment(model.spec, ("spec",), report, terms)
     paths: Paths = {}
     built = tuple(
@@ -190,6 +79,8 @@ def build(report: Report, terms: Terms) -> spec.Deployment:
         for index, each in enumerate(model.spec.predictors)
     )
     local.check_reached(built, paths, report, terms)
+    if terms.profile is Profile.CLUSTER:
+        seldon_cluster.check(model, report, terms)
     return spec.Deployment(
         name=model.metadata.name,
         predictors=built,

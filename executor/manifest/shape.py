@@ -11,7 +11,7 @@ import copy
 import difflib
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
@@ -92,8 +92,7 @@ def fit(model: type[M], report: Report) -> M:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                path = tuple(detail["loc"])
+            for path, detail in _details(error, model):
                 if report.lenient and detail["type"] == "extra_forbidden":
                     report.passed_over.append(report.document.named(path))
                 else:
@@ -101,6 +100,31 @@ def fit(model: type[M], report: Report) -> M:
                 value = _mended(value, model, path, detail["type"])
                 _remember(report, model, path, detail["type"])
     raise ManifestError(report.problems)
+
+
+def faults(model: type[BaseModel], value: Any) -> Iterator[tuple[Path, str]]:
+    """What of a value does not fit `model`: for parts that are carried along as they are, and not mended."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        for path, detail in _details(error, model):
+            yield path, _message(detail, model, path)
+
+
+def _details(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path, ErrorDetails]]:
+    """What is wrong, with paths of the document. What fits no branch of a union is one misfit: pydantic tells of each
+    branch, and names it in the path.
+    """
+    found: dict[Path, ErrorDetails] = {}
+    for detail in error.errors(include_url=False):
+        path = tuple(detail["loc"])
+        end = next((end for end in range(len(path)) if len(_branches(_raw(model, path[:end]))) > 1), None)
+        if end is not None:
+            detail = {**detail, "type": _NO_BRANCH}
+            path = path[:end]
+        if path not in found or len(detail["loc"]) < len(found[path]["loc"]):
+            found[path] = detail
+    yield from found.items()
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
@@ -129,6 +153,9 @@ def _message(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     if kind == "literal_error":
         choices = _choices(model, path)
         return f"{described(value)} is not allowed{hint(str(value), choices)}{listing(choices)}"
+    if kind == _NO_BRANCH:
+        words = " or ".join(_NAMES.get(typing.get_origin(each) or each, "a mapping") for each in _union(model, path))
+        return f"must be {words}, not {described(value)}"
     if kind in _WORDS:
         return _WORDS[kind](value)
     return f"{detail['msg']}, not {described(value)}"
@@ -163,6 +190,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "model_type": lambda value: f"must be a mapping, not {described(value)}",
     "recursion_loop": lambda value: "nested too deep",
 }
+_NO_BRANCH = "no_branch"
+_NAMES: dict[Any, str] = {
+    int: "a whole number", float: "a number", bool: "true or false", str: "text", list: "a list",
+}  # fmt: skip
 
 
 def _remember(report: Report, model: type[BaseModel], path: Path, kind: str) -> None:
@@ -215,7 +246,26 @@ def _choices(model: type[BaseModel], path: Path) -> list[str]:
 
 
 def _annotation(model: Any, path: Path) -> Any:
-    """The type that `model` wants at `path`."""
+    """The type that `model` wants at `path`, the first one of a union."""
+    return _bare(_raw(model, path))
+
+
+def _union(model: Any, path: Path) -> list[Any]:
+    return _branches(_raw(model, path))
+
+
+def _branches(annotation: Any) -> list[Any]:
+    """The types that an annotation names."""
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
+        return [annotation]
+    parts = [each for each in typing.get_args(annotation) if each is not type(None)]
+    return [branch for each in parts for branch in _branches(each)]
+
+
+def _raw(model: Any, path: Path) -> Any:
+    """The same with all that is written around it."""
     for step in path:
         model = _bare(model)
         if _is_model(model):
@@ -224,19 +274,12 @@ def _annotation(model: Any, path: Path) -> Any:
         else:
             arguments = typing.get_args(model)
             model = arguments[-1] if arguments else Any
-    return _bare(model)
+    return model
 
 
 def _bare(annotation: Any) -> Any:
-    """`annotation` without metadata and `| None`."""
-    while True:
-        origin = typing.get_origin(annotation)
-        if origin is Annotated:
-            annotation = typing.get_args(annotation)[0]
-        elif origin in (types.UnionType, typing.Union):
-            annotation = next(each for each in typing.get_args(annotation) if each is not type(None))
-        else:
-            return annotation
+    """`annotation` without metadata and `| None`, the first type of a union."""
+    return _branches(annotation)[0]
 
 
 def _is_model(annotation: Any) -> typing.TypeGuard[type[BaseModel]]:

@@ -21,6 +21,13 @@ class Leaf(Model):
     spare: "OneOrMore[Leaf] | None" = None
 
 
+class Fork(Model):
+    either: int | str
+    both: Annotated[list[int] | bool | None, "a note"] = None
+    named: dict[str, int | str] = {}  # noqa: RUF012
+    listed: list[int | str] = []  # noqa: RUF012
+
+
 class Tree(Model):
     root: Leaf
     level: Literal["low", "high"]
@@ -160,3 +167,21 @@ def test_nearest_and_its_wording() -> None:
 )
 def test_described(value: Any, text: str) -> None:
     assert described(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("{either: 1, both: true, named: {a: 1, b: c}, listed: [1, a]}", []),
+        ("{either: [1]}", [("either", "must be a whole number or text, not a list")]),
+        ("{either: a, both: [b]}", [("both", "must be a list or true or false, not a list")]),
+        ("{either: a, both: 2}", [("both", "must be a list or true or false, not the number 2")]),
+        ("{either: a, named: {b: ~}}", [("named.b", "must be a whole number or text, not nothing")]),
+        ("{either: a, listed: [1, {}]}", [("listed[1]", "must be a whole number or text, not a mapping")]),
+        ("{listed: []}", [("either", "required, but missing")]),
+    ],
+)
+def test_what_fits_no_branch_of_a_union_is_one_problem(text: str, problems: list[tuple[str, str]]) -> None:
+    report = Report(read(text)[0])
+    assert isinstance(fit(Fork, report), Fork)
+    assert [(each.path, each.message) for each in report.problems] == problems

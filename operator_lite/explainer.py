@@ -1,0 +1,159 @@
+"""Owns a predictor's explainer: its Deployment and its Service. Must not make the predictor's own."""
+
+import json
+from collections.abc import Iterator
+
+from executor.manifest.seldon_shape import ExplainerModel
+from operator_lite import deployments, names, pieces, services, storage
+from operator_lite.config import MODELS
+from operator_lite.scope import Object, Scope
+
+PORT = 9000
+V2 = ("v2", "kfserving")
+_METHODS = {
+    "AnchorTabular": "anchor_tabular",
+    "AnchorImages": "anchor_image",
+    "AnchorText": "anchor_text",
+    "Counterfactuals": "counterfactuals",
+    "Contrastive": "contrastive",
+    "KernelShap": "kernel_shap",
+    "IntegratedGradients": "integrated_gradients",
+    "ALE": "ALE",
+    "TreeShap": "tree_shap",
+}
+"""What an explainer is called where MLServer runs it."""
+
+
+def all_of(scope: Scope) -> Iterator[Object]:
+    """Deployment and Service, if the predictor has an explainer."""
+    model = scope.predictor.explainer
+    if model is None or not model.type:
+        return
+    name = name_of(scope)
+    chosen = {names.container_label(name): name, names.ID: scope.id}
+    yield _deployment(scope, model, name, chosen)
+    yield _service(scope, model, name, chosen)
+
+
+def name_of(scope: Scope) -> str:
+    """The name of both."""
+    return names.part(scope.name, scope.predictor, "explainer")
+
+
+def is_wanted(scope: Scope) -> bool:
+    """Whether the predictor has an explainer."""
+    return scope.predictor.explainer is not None and bool(scope.predictor.explainer.type)
+
+
+def path(scope: Scope) -> str:
+    """Where clients reach it through a gateway."""
+    return f"/seldon/{scope.namespace}/{scope.name}-explainer/{scope.predictor.name}/"
+
+
+def port(model: ExplainerModel) -> int:
+    """Where it listens."""
+    written = (model.containerSpec or {}).get("ports") or []
+    named = next((int(each["containerPort"]) for each in written if each.get("name") == "http"), 0)
+    return named or model.endpoint.service_port or PORT
+
+
+def _deployment(scope: Scope, model: ExplainerModel, name: str, chosen: dict[str, str]) -> Object:
+    annotations = {**scope.model.spec.annotations, **scope.predictor.annotations}
+    spec: Object = {
+        "containers": [_container(scope, model, name)],
+        "terminationGracePeriodSeconds": deployments.GRACE_S,
+    }
+    if model.serviceAccountName:
+        spec["serviceAccountName"] = model.serviceAccountName
+    if model.modelUri:
+        container = spec["containers"][0]["name"]
+        image, secret = model.storageInitializerImage, model.envSecretRefName
+        spec = storage.fetched(spec, storage.Wanted(name, container, model.modelUri, image, secret), scope)
+    if scope.config.user is not None:
+        spec["securityContext"] = {"runAsUser": scope.config.user}
+    spec = pieces.add_volumes(spec, pieces.podinfo_volume())
+    meta = scope.meta(name, {"app": name, **chosen}, annotations)
+    pod_meta = {"labels": meta["labels"], **({"annotations": annotations} if annotations else {})}
+    template = {"metadata": pod_meta, "spec": spec}
+    body = {"replicas": _replicas(scope, model), "selector": {"matchLabels": chosen}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
+
+
+def _replicas(scope: Scope, model: ExplainerModel) -> int:
+    """None where the predictor has none: there is nothing to explain then."""
+    said = scope.predictor.replicas if scope.predictor.replicas is not None else scope.model.spec.replicas
+    return 0 if said == 0 else 1 if model.replicas is None else model.replicas
+
+
+def _container(scope: Scope, model: ExplainerModel, name: str) -> Object:
+    v2 = scope.protocol in V2
+    config = scope.config
+    number = port(model)
+    written = model.containerSpec or {}
+    fallback: Object = {
+        "name": name,
+        "image": config.explainer_v2_image if v2 else config.explainer_image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": number, "protocol": "TCP"}],
+        "livenessProbe": pieces.tcp_probe("http", 60),
+        "readinessProbe": pieces.tcp_probe("http", 20),
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    }
+    if "image" not in written:
+        fallback["securityContext"] = pieces.restricted(config.user, read_only=False)
+    if not v2:
+        fallback["args"] = _arguments(scope, model, number)
+    found = {**fallback, **written}
+    identity = {"SELDON_DEPLOYMENT_ID": scope.name}
+    ours = {**identity, **(_mlserver(scope, model, number) if v2 else {})}
+    found["env"] = pieces.merged(pieces.env(ours), written.get("env") or [])
+    return pieces.mount(found, pieces.podinfo_mount())
+
+
+def _address(scope: Scope, grpc: bool) -> str:
+    """Where the explainer asks the predictor."""
+    http_port, grpc_port = services.ports(scope)
+    return f"{scope.service}.{scope.namespace}:{grpc_port if grpc else http_port}"
+
+
+def _arguments(scope: Scope, model: ExplainerModel, number: int) -> list[str]:
+    grpc = scope.model.spec.transport == "grpc" or model.endpoint.type == "GRPC"
+    protocol = "tensorflow" if scope.protocol == "tensorflow" else "seldon"
+    args = [
+        f"--model_name={scope.predictor.graph.name}",
+        f"--predictor_host={_address(scope, grpc)}",
+        f"--protocol={protocol}.{'grpc' if grpc else 'http'}",
+        f"--http_port={number}",
+    ]
+    if model.modelUri:
+        args.append(f"--storage_uri={MODELS}")
+    args.append(model.type)
+    if model.type == "AnchorImages":
+        args.append("--tf_data_type=float32")
+    return [*args, *(f"--{key}={model.config[key]}" for key in sorted(model.config))]
+
+
+def _mlserver(scope: Scope, model: ExplainerModel, number: int) -> dict[str, object]:
+    root = scope.predictor.graph.name
+    extra: Object = {
+        "explainer_type": _METHODS.get(model.type, model.type),
+        "infer_uri": f"http://{_address(scope, False)}/v2/models/{root}/infer",
+    }
+    if model.initParameters:
+        extra["init_parameters"] = json.loads(model.initParameters)
+    return {
+        "MLSERVER_HTTP_PORT": number,
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_alibi_explain.AlibiExplainRuntime",
+        "MLSERVER_MODEL_NAME": root,
+        "MLSERVER_MODEL_EXTRA": json.dumps(extra, separators=(",", ":"), sort_keys=True),
+        **({"MLSERVER_MODEL_URI": MODELS} if model.modelUri else {}),
+    }
+
+
+def _service(scope: Scope, model: ExplainerModel, name: str, chosen: dict[str, str]) -> Object:
+    number = port(model)
+    listed = [{"name": "http", "port": number, "targetPort": number, "protocol": "TCP", "appProtocol": "http"}]
+    meta = scope.meta(name, chosen, scope.predictor.annotations)
+    spec = {"type": "ClusterIP", "selector": chosen, "ports": listed}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}

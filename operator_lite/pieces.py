@@ -1,0 +1,92 @@
+"""Owns small parts that several containers have alike: environment, probes, mounts, security. Must not decide who has
+which.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from operator_lite import names
+from operator_lite.scope import Object
+
+TMP = "millrace-tmp"
+CERTS = "seldon-cert-volume"
+TYPE_LABELS = {
+    "MODEL": "seldon.io/model",
+    "ROUTER": "seldon.io/router",
+    "COMBINER": "seldon.io/combiner",
+    "TRANSFORMER": "seldon.io/transformer",
+    "OUTPUT_TRANSFORMER": "seldon.io/output-transformer",
+}
+
+
+def env(values: Mapping[str, object]) -> list[Object]:
+    """Variables as Kubernetes lists them."""
+    return [{"name": name, "value": str(value)} for name, value in values.items()]
+
+
+def merged(*groups: Iterable[Object]) -> list[Object]:
+    """Variables of several groups, each name once; later groups win. Server-side apply takes no name twice."""
+    found = {each.get("name"): each for group in groups for each in group}
+    return list(found.values())
+
+
+def restricted(user: int | None, read_only: bool) -> Object:
+    """What Kubernetes' pod security standard "restricted" asks of a container, and a root that cannot be written."""
+    return {
+        **({"runAsUser": user} if user is not None else {}),
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+        **({"readOnlyRootFilesystem": True} if read_only else {}),
+    }
+
+
+def podinfo_mount() -> Object:
+    """The pod's annotations, for those who read their settings there."""
+    return {"name": names.PODINFO, "mountPath": "/etc/podinfo"}
+
+
+def podinfo_volume() -> Object:
+    """The volume of `podinfo_mount`."""
+    item = {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations", "apiVersion": "v1"}}
+    return {"name": names.PODINFO, "downwardAPI": {"items": [item], "defaultMode": 420}}
+
+
+def tmp_mount(container: str) -> Object:
+    """A place to write to under a root that cannot be written, each container its own."""
+    return {"name": TMP, "mountPath": "/tmp", "subPath": container}
+
+
+def mount(container: Object, new: Object) -> Object:
+    """The container with one more mount, unless it has one there."""
+    mounts = container.get("volumeMounts") or []
+    taken = any(each.get("mountPath") == new["mountPath"] for each in mounts)
+    return container if taken else {**container, "volumeMounts": [*mounts, new]}
+
+
+def add_volumes(spec: Object, *volumes: Object) -> Object:
+    """The pod's spec with these volumes, but for those whose names it has."""
+    present = spec.get("volumes") or []
+    known = {each.get("name") for each in present}
+    return {**spec, "volumes": [*present, *(each for each in volumes if each["name"] not in known)]}
+
+
+def tcp_probe(port: str, delay: int) -> Object:
+    """Whether something listens."""
+    return {"tcpSocket": {"port": port}, **_timing(delay, 1)}
+
+
+def http_probe(path: str, port: str | int, delay: int, timeout: int, scheme: str = "HTTP") -> Object:
+    """Whether `path` is answered."""
+    return {"httpGet": {"path": path, "port": port, "scheme": scheme}, **_timing(delay, timeout)}
+
+
+def _timing(delay: int, timeout: int) -> dict[str, Any]:
+    return {
+        "initialDelaySeconds": delay,
+        "periodSeconds": 5,
+        "failureThreshold": 3,
+        "successThreshold": 1,
+        "timeoutSeconds": timeout,
+    }

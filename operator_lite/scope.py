@@ -1,0 +1,111 @@
+"""Owns one predictor together with all that its objects depend on. Must not make any object."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from executor.manifest import seldon
+from executor.manifest.seldon_shape import DeploymentModel, Opaque, PodModel, PredictorModel, UnitModel
+from operator_lite import defaults, names
+from operator_lite.config import Config
+
+Object = dict[str, Any]
+"""A Kubernetes object, or a part of one."""
+
+NO_ENGINE = "seldon.io/no-engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A predictor, in full by `defaults.filled`."""
+
+    model: DeploymentModel
+    predictor: PredictorModel
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The resource's."""
+        return self.model.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The resource's."""
+        return self.model.metadata.namespace
+
+    @property
+    def id(self) -> str:
+        """What all of the resource's objects are labelled with."""
+        return names.short(self.name)
+
+    @property
+    def service(self) -> str:
+        """The name of the predictor's Service."""
+        return names.predictor(self.name, self.predictor)
+
+    @property
+    def protocol(self) -> str:
+        """What clients and nodes speak."""
+        return self.model.spec.protocol
+
+    @property
+    def secret(self) -> str:
+        """That with the certificate to serve with; empty without TLS."""
+        return self.predictor.ssl.certSecretName if self.predictor.ssl else ""
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether an executor stands before the graph."""
+        return self.predictor.annotations.get(NO_ENGINE) != "true"
+
+    @property
+    def units(self) -> list[UnitModel]:
+        """All nodes, the root first."""
+        return list(defaults.units(self.predictor.graph))
+
+    @property
+    def learns(self) -> bool:
+        """Whether the executor keeps what a router of its own learns."""
+        return self.has_engine and any(seldon.learns(unit.implementation) for unit in self.units)
+
+    def annotation(self, key: str, default: str = "") -> str:
+        """One that sets something: those of the spec go before those of the resource."""
+        return self.model.spec.annotations.get(key, self.model.metadata.annotations.get(key, default))
+
+    def pods(self) -> Iterator[tuple[int, PodModel]]:
+        """The componentSpecs that have containers, with their index."""
+        for index, pod in enumerate(self.predictor.componentSpecs):
+            if any(pod.containers()):
+                yield index, pod
+
+    def nodes_in(self, pod: PodModel) -> dict[str, UnitModel]:
+        """The nodes that run in a pod, by the name of their container, in the order of the containers."""
+        by_name = {unit.name: unit for unit in self.units}
+        found = [str(each.get("name", "")) for each in pod.containers()]
+        return {name: by_name[name] for name in found if name in by_name}
+
+    def home(self) -> int | None:
+        """The componentSpec whose pods answer clients: they hold the executor, or the root where there is none.
+        None: the executor has pods of its own.
+        """
+        if not self.has_engine:
+            wanted = self.predictor.graph.name
+        else:
+            local = [unit.name for unit in self.units if unit.endpoint.service_host == "localhost"]
+            wanted = local[0] if local else ""
+        return next((index for index, pod in self.pods() if wanted in self.nodes_in(pod)), None)
+
+    def container(self, name: str) -> Opaque:
+        """A node's container as the resource has it; empty if it has none."""
+        return self.predictor.containers().get(name, {})
+
+    def labels(self) -> dict[str, str]:
+        """What every object of the predictor is labelled with."""
+        return {names.MANAGED_BY: "seldon-core", names.ID: self.id}
+
+    def meta(
+        self, name: str, labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
+    ) -> Object:
+        """The metadata of an object."""
+        found: Object = {"name": name, "namespace": self.namespace, "labels": {**self.labels(), **(labels or {})}}
+        return {**found, "annotations": dict(annotations)} if annotations else found
