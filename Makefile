@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sanitize fuzz soak coverage bench guard bench-full wheel clean lint format types imports cython generated
+.PHONY: help demo test check sanitize fuzz soak coverage bench guard bench-full wheel image-proof clean lint format types imports cython generated
 .DELETE_ON_ERROR:
 
 help: ## List the commands
@@ -73,12 +73,14 @@ bench-full: $(DONE)/native $(DONE)/dev ## Measure all scenarios, payloads and ba
 
 wheel: $(DONE)/packages $(DONE)/wheel-tools ## Build a wheel with nghttp2 inside, and prove it on a bare system
 	@echo "==> wheel: building (about half a minute)"
-	@rm -rf build/wheel wheelhouse
-	@$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir build/wheel .
-	@echo "==> wheel: bundling nghttp2"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir wheelhouse build/wheel/millrace-*.whl
+	@rm -rf wheelhouse
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/image compile . wheelhouse
 	@echo "==> wheel: proving it in a root file system without compiler and nghttp2 (a minute, the first time two)"
-	@$(BIN)/python tests/wheel/prove.py wheelhouse/millrace-*.whl
+	@PYTHONPATH=tests $(BIN)/python -P tests/wheel/prove.py wheelhouse/millrace-*.whl
+
+image-proof: wheel ## Make what the image holds in a bare root file system, and run it there as the image would
+	@echo "==> image: installing it and running it read-only, as uid 8888 (a minute or two)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python -P tests/image/proof.py wheelhouse/millrace-*.whl
 
 clean: ## Remove everything that was made here: .venv, build, caches
 	rm -rf $(VENV) build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -93,7 +95,7 @@ types: ; @echo "==> check: mypy strict (half a minute at first)" && $(BIN)/mypy
 imports: ; @echo "==> check: import contracts" && $(BIN)/lint-imports
 cython: ; @echo "==> check: cython-lint" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint _native
 generated: ; @echo "==> check: generated code and pages" && $(BIN)/python proto/generate.py --check && \
-	$(BIN)/python tests/compatibility/generate.py --check && $(BIN)/python -m operator_lite.crd --check
+	$(BIN)/python tests/compatibility/generate.py --check && $(BIN)/python -m operator_lite.crd --check && $(BIN)/python -m operator_lite.rights --check
 
 # --- set-up, redone when what it depends on has changed
 

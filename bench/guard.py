@@ -26,8 +26,8 @@ DRIVEN = ("executor", "_native", "proto", "pyproject.toml")
 COUNT = 256
 DRIVE_S = 900
 AGAIN = 2
-"""How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs from
-process to process, and can only add."""
+"""How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs
+from process to process, and can only add."""
 
 
 def run(against: str, limit: float) -> int:

@@ -19,11 +19,10 @@ import yaml
 from pydantic import BaseModel
 
 from executor.manifest import seldon_shape
-from operator_lite.resource import GROUP, PLURAL, STORED
+from operator_lite.resource import GROUP, PLURAL, SERVED, STORED
 from operator_lite.scope import Object
 
 FILE = Path(__file__).parent / "manifests" / "crd.yaml"
-SERVED = ("v1", "v1alpha2", "v1alpha3")
 ANY: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 LEFT_OUT = {"componentSpec", "protocol", "transport"}
 """Fields of predictors that files may have, and clusters never had."""

@@ -43,6 +43,15 @@ def is_server(unit: UnitModel) -> bool:
     return named and not seldon.is_builtin(unit.implementation)
 
 
+def kind_of(unit: UnitModel) -> dict[str, str | None]:
+    """Type and implementation of a node, by their fields' names."""
+    bare = unit.type is None and not unit.methods and unit.implementation is None
+    return {
+        "type": "MODEL" if bare or is_server(unit) else unit.type,
+        "implementation": unit.implementation or NONE_GIVEN,
+    }
+
+
 def filled(model: DeploymentModel, config: Config) -> DeploymentModel:
     """The resource with everything said that it leaves open."""
     ports = _Ports(config)
@@ -133,10 +142,8 @@ class _Hosts:
 
     def placed(self, unit: UnitModel) -> UnitModel:
         """`unit`, and all below it, with type, endpoint and parameters in full."""
-        bare = unit.type is None and not unit.methods and unit.implementation is None
         update = {
-            "type": "MODEL" if bare or is_server(unit) else unit.type,
-            "implementation": unit.implementation or NONE_GIVEN,
+            **kind_of(unit),
             "parameters": [_text(each) for each in unit.parameters],
             "endpoint": self._endpoint(unit),
             "children": [self.placed(child) for child in unit.children],

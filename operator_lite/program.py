@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from operator_lite import config
+from operator_lite import config, webhook
 from operator_lite.api import Api
 from operator_lite.config import Config
 from operator_lite.controller import RESYNC_S, WORKERS, Controller
@@ -55,6 +55,8 @@ class Options:
     settle_s: float = SETTLE_S
     pages: tuple[str, int] | None = ("0.0.0.0", 8080)
     """Where metrics and health are served."""
+    webhook: Mapping[str, str | int] | None = None
+    """What is said of the admission webhook, if there is one."""
 
 
 def preview(options: Options, environment: Mapping[str, str], out: TextIO = sys.stdout) -> int:
@@ -84,7 +86,12 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
     metrics.gauge("leader", "Whether this one leads.", lambda: {(): float(election is None or election.leads)})
     where = f"namespace {options.namespace}" if options.namespace else "all namespaces"
     log.info("operator for %s of %s", where, api.host)
-    with _stopped_by_signals() as stop, _served(options, controller, election, metrics):
+    hook = webhook.settings(options.webhook, own)
+    with (
+        _stopped_by_signals() as stop,
+        _served(options, controller, election, metrics),
+        webhook.served(hook, api, lambda: settings),
+    ):
         return lead(controller, election, stop)
 
 

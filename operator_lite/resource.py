@@ -19,6 +19,7 @@ from operator_lite.config import Config
 GROUP = "machinelearning.seldon.io"
 PLURAL = "seldondeployments"
 STORED = "v1"
+SERVED = (STORED, "v1alpha2", "v1alpha3")
 CONTROLLER = "seldon.io/controller-id"
 
 

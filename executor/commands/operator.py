@@ -7,7 +7,7 @@ import argparse
 import importlib.util
 from collections.abc import Mapping
 
-from executor import app, options
+from executor import app, options, webhook_options
 
 PURPOSE = "run SeldonDeployments in a Kubernetes cluster, or show what would change there"
 EPILOG = """\
@@ -53,6 +53,7 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
         resync_s=parsed.resync,
         settle_s=parsed.route_settle,
         pages=parsed.metrics_addr,
+        webhook=webhook_options.read(parsed),
     )
     return program.preview(found, environment) if parsed.dry_run else program.run(found, environment)
 
@@ -72,6 +73,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument("--config-map", default="millrace-config", metavar="NAME",
                          help="with settings, if there is one; may be seldon-config (default %(default)s)")  # fmt: skip
     _add_running(parser.add_argument_group("how it runs"))
+    webhook_options.add(parser)
     _add_election(parser.add_argument_group("which of several leads"))
 
 

@@ -2,15 +2,14 @@
 
 Must not test what millrace does: `inside.py`, which runs in there, shows that it starts and answers.
 
-Usage: prove.py WHEEL
-Makes a minimal Debian root file system with debootstrap (kept in the user's cache folder), installs the wheel in it
+Usage: PYTHONPATH=tests prove.py WHEEL
+Takes a minimal Debian root file system (`support.bare`), installs the wheel in it
 from files alone, and runs `inside.py` there by chroot. Where debootstrap cannot run, an empty virtual environment of
 this machine stands in and the last line says so; with CI set in the environment that counts as a failure.
 """
 
 import os
 import pathlib
-import platform
 import re
 import shutil
 import subprocess
@@ -18,34 +17,15 @@ import sys
 import tempfile
 import zipfile
 
+from support import bare
+
 HERE = pathlib.Path(__file__).resolve().parent
-SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}  # the Debian release whose own Python is this one
-PACKAGES = "python3,python3-venv"
-FORBIDDEN = ("usr/bin/*cc", "usr/bin/*gcc*", "usr/bin/*clang*", "usr/lib/**/libnghttp2*")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/proof", "LANG": "C.UTF-8", "TMPDIR": "/proof"}
 
 
 def say(text: str) -> None:
     """One line of progress."""
     print(f"wheel: {text}", flush=True)
-
-
-def cache_folder() -> pathlib.Path:
-    """Where the root file system is kept, outside the tree."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace"
-
-
-def obstacle() -> str | None:
-    """Why debootstrap cannot run here, if it cannot."""
-    if platform.system() != "Linux":
-        return "this is not Linux"
-    if os.geteuid() != 0:
-        return "debootstrap and chroot need root"
-    if sys.version_info[:2] not in SUITES:
-        return f"no Debian release has Python {sys.version_info[0]}.{sys.version_info[1]} as its own"
-    if not shutil.which("debootstrap"):
-        return "debootstrap is not installed"
-    return None
 
 
 def check_contents(wheel: pathlib.Path) -> None:
@@ -56,27 +36,6 @@ def check_contents(wheel: pathlib.Path) -> None:
     strange += [name for name in names if re.search(r"\.(c|cpp|h|pyx|pxd|pyc)$", name) or "/probe_" in name]
     if strange:
         sys.exit(f"wheel: {wheel.name} holds what it should not: {', '.join(strange)}")
-
-
-def root_file_system() -> pathlib.Path:
-    """A minimal Debian with its own Python; made on first use."""
-    suite = SUITES[sys.version_info[:2]]
-    root = cache_folder() / f"{suite}-{platform.machine()}"
-    if not root.exists():
-        say(f"making a minimal Debian {suite} in {root} (once, about a minute)")
-        root.parent.mkdir(parents=True, exist_ok=True)
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix="debootstrap-", dir=root.parent))
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(scratch)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            shutil.rmtree(scratch)
-            sys.exit(f"wheel: debootstrap failed with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        scratch.chmod(0o755)
-        scratch.rename(root)
-    found = sorted(str(path.relative_to(root)) for pattern in FORBIDDEN for path in root.glob(pattern))
-    if found:
-        sys.exit(f"wheel: {root} is not bare, it has {', '.join(found)}; remove that folder and run again")
-    return root
 
 
 def prepare(folder: pathlib.Path, wheel: pathlib.Path) -> None:
@@ -106,7 +65,7 @@ def install_and_run(folder: str, python: str, prefix: list[str], environment: di
 
 def prove_bare(wheel: pathlib.Path) -> None:
     """The proof proper."""
-    root = root_file_system()
+    root = bare.root_file_system("wheel")
     folder = root / "proof"
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -130,7 +89,7 @@ def main() -> None:
     """Run the command."""
     wheel = pathlib.Path(sys.argv[1]).resolve(strict=True)
     check_contents(wheel)
-    reason = obstacle()
+    reason = bare.obstacle()
     if reason is None:
         prove_bare(wheel)
         say(f"{wheel.name} works in a root file system without compiler and nghttp2")
