@@ -48,7 +48,9 @@ def run(against: str, limit: float) -> int:
             print(f"guard: {against} cannot be measured, so nothing is compared: {error}", file=sys.stderr)
             old = {}
         new = measure(installed(trees["new"]), folder)
-        for _ in range(AGAIN if old and risen(old, new, limit) else 0):
+        for _ in range(AGAIN):
+            if not risen(old, new, limit):
+                break
             old = least(old, measure(installed(trees["old"]), folder))
             new = least(new, measure(installed(trees["new"]), folder))
     print(render(old, new, against))

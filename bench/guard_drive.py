@@ -1,15 +1,13 @@
 """Owns what the guard counts: sessions, codecs and flow under recorded requests, in one process, under callgrind.
 
 Must not use a clock or anything random: two runs of the same code execute the same instructions, almost. The client
-is a string of bytes recorded beforehand, so that none of its cost is counted. Python's cyclic garbage collector is off:
-one of its passes costs more than all else that is counted, and falls into a stretch or beside it.
+is a string of bytes recorded beforehand, so that none of its cost is counted.
 """
 
 import argparse
 import asyncio
 import contextlib
 import ctypes
-import gc
 import json
 import socket
 import tempfile
@@ -201,7 +199,6 @@ def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
 
 async def drive(names: list[str], count: int, marks: Marks) -> None:
     """Each scenario: warm, then `count` requests, then twice as many."""
-    gc.disable()
     echo = scenarios.SCENARIOS["echo"]
     with tempfile.TemporaryDirectory() as folder:
         node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True)

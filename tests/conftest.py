@@ -1,10 +1,18 @@
 """Owns what holds for the whole suite. Must not hold fixtures of single areas; those live in tests/support."""
 
+import gc
 import os
 
+import pytest
 from hypothesis import settings
 
 # A busy machine must not fail a property test by its clock, and in CI the same commit must give the same result.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_garbage_of_others() -> None:
+    """Tests that count what native code holds begin without what earlier modules left to the collector."""
+    gc.collect()

@@ -160,7 +160,7 @@ async def test_a_dead_address_costs_nothing_while_another_lives(caplog: pytest.L
         async with named(Name(nobody, one.target)) as made:
             await made.connect()
             assert await shares(made, [one], 100, 20) == [100]
-            assert states(made) == {nobody: ["down"], one.target: ["ready"]}
+            await until(lambda: states(made) == {nobody: ["down"], one.target: ["ready"]})  # it is tried now and then
             with grpc_node(address=nobody):
                 await until(lambda: made.endpoint.ready == 2)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

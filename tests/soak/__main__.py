@@ -5,7 +5,6 @@ Must not know what is asked, nor how a process is judged.
 
 import argparse
 import random
-import signal
 import sys
 import time
 import warnings
@@ -14,6 +13,8 @@ from soak import judge
 from soak.load import Load
 from soak.scene import Scene
 from soak.watch import Watch
+
+from executor.signals import stopped_by_signals
 
 SAMPLE_S = 1.0
 HEAVY_PART = 0.75
@@ -102,11 +103,10 @@ def main() -> int:
     """Soaks and judges. The exit status: 1 when something was wrong."""
     arguments = parsed()
     warnings.simplefilter("error")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it starts with `&`
     seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"soak: {arguments.minutes:g} minutes, seed {seed}, {arguments.workers} workers", flush=True)
     try:
-        with Scene(arguments.workers) as scene:
+        with stopped_by_signals(), Scene(arguments.workers) as scene:
             watch = Watch()
             first = descriptors(watch, scene)
             load = Load(scene, seed, arguments.threads)
