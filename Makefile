@@ -64,7 +64,7 @@ bench: $(DONE)/native $(DONE)/dev ## Measure against baselines; ARGS="list" show
 
 guard: $(DONE)/native $(DONE)/dev ## Count instructions per request, and compare with the parent commit
 	@command -v valgrind >/dev/null || .ci/system $(PYTHON) valgrind
-	@echo "==> guard: counting (two minutes; some more where the parent commit was never built here)"
+	@echo "==> guard: counting (three minutes; some more where the parent commit was never built here)"
 	@$(BIN)/python -m bench guard $(ARGS)
 
 bench-full: $(DONE)/native $(DONE)/dev ## Measure all scenarios, payloads and baselines

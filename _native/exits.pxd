@@ -16,7 +16,7 @@ ctypedef struct job_t:
     call_t *call                 # NULL once the caller is gone
     message_t *message
     int method
-    double waited                # for a thread: when that began, then how long it took
+    double waited                # for a thread: when that began, then how long it took; for a connection: how long
     job_t *next                  # in the pool's queue, or among those that are done
     message_t *answer
     error_t *error
@@ -30,6 +30,19 @@ ctypedef struct exit_t:
     int[6] modes                 # MODE_* per method; -1: not offered
     long running                 # jobs begun and not over, cancelled ones in threads included
     long running_max
+
+
+cdef inline message_t *take_message(job_t *job) noexcept nogil:
+    cdef message_t *message = job.message
+    job.message = NULL
+    return message
+
+
+# What a callback handler's call says of its way, if it does.
+cdef inline int ask_begun(job_t *job, call_t *call) except -1:
+    job.waited = call.waited = getattr(<object>job.task, "waited", 0.0)
+    call.retries = getattr(<object>job.task, "retries", 0)
+    return 0
 
 
 cdef class Component(Endpoint)

@@ -103,7 +103,7 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
     elif job.work.queued:
         return                   # answered: the delivery finds that nobody waits
     elif job.exit.modes[job.method] == MODE_CALLBACK:
-        cancel_callback(job)
+        cancel_callback(job, call)
     elif job.task != NULL:
         cancel_task(job)
     elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
@@ -116,12 +116,13 @@ cdef void cancel_task(job_t *job) noexcept with gil:
 
 
 # Nothing more is heard of it: `cancel` is the handler's last word.
-cdef void cancel_callback(job_t *job) noexcept with gil:
+cdef void cancel_callback(job_t *job, call_t *call) noexcept with gil:
     cdef Pending pending = <Pending>job.context
     pending.job = NULL
     try:
         if job.task != NULL:
             (<object>job.task).cancel()
+            ask_begun(job, call)
     finally:
         job_over(job)
         pending.component = None
@@ -156,12 +157,6 @@ cdef void deliver(job_t *job) noexcept nogil:
         call.complete(call, answer, error)
     else:
         job_over(job)
-
-
-cdef inline message_t *take_message(job_t *job) noexcept nogil:
-    cdef message_t *message = job.message
-    job.message = NULL
-    return message
 
 
 cdef int take_answer(job_t *job, object answer) except -1:
@@ -286,6 +281,8 @@ cdef class Pending:
         cdef job_t *job = self.job
         cdef Reactor reactor = self.component.reactor
         self.job = NULL
+        if job.task != NULL:
+            ask_begun(job, job.call)
         job.work.run = run_delivery
         reactor_add_work(&reactor.raw, &job.work)
         if not reactor.settling:
@@ -555,7 +552,8 @@ cdef class Component(Endpoint):
     """A node that Python answers for: `Component(reactor, name, handlers, pool=None, encoding=-1, running_max=1024)`.
 
     `handlers` maps `executor.types.Method` to (`executor.types.Mode`, handler): a function of (message, context); for
-    CALLBACK of (message, context, pending), which returns something with a `cancel()`. `pool` is needed when one of
+    CALLBACK of (message, context, pending), which returns something with a `cancel()`; where calls wait for a
+    connection or are sent again, also with `waited` in seconds and `retries`. `pool` is needed when one of
     them is BLOCKING. `running_max` bounds the calls that run or wait; one more is answered RESOURCE_EXHAUSTED.
     """
 

@@ -14,7 +14,10 @@ cdef enum:                       # why a request was not served
     REJECTED_QUEUE = 1           # as many calls of a node wait as may
     REJECTED_DEADLINE = 2
     REJECTED_MESSAGE = 3         # it is larger than allowed, or finds no memory
-    REJECTED_COUNT = 4
+    REJECTED_CONNECTIONS = 4     # as many clients are connected as may
+    REJECTED_SLOW = 5            # the client sent too slowly
+    REJECTED_UNREAD = 6          # the client did not read its answers
+    REJECTED_COUNT = 7
 
 ctypedef struct timing_t:
     histogram_t *histogram
@@ -39,7 +42,7 @@ ctypedef struct node_meter_t:
 # All that is counted of one engine.
 ctypedef struct engine_meter_t:
     double *in_flight
-    (double *)[4] rejected       # by REJECTED_*
+    (double *)[7] rejected       # by REJECTED_*
 
 cdef double meter_now() noexcept nogil
 # Makes the series of a status.

@@ -109,6 +109,8 @@ cdef class EngineMeter:
         for reason in range(REJECTED_COUNT):
             self.raw.rejected[reason] = stats_cell(segment, KIND_COUNTER, rejected[reason])
 
-    def refused(self):
-        """Counts a message that was larger than allowed, or found no memory."""
-        self.raw.rejected[REJECTED_MESSAGE][0] += 1
+    def refused(self, int reason):
+        """Counts what was refused outside of the engine, by the number of the reason."""
+        if not 0 <= reason < REJECTED_COUNT:
+            raise ValueError(f"reason {reason}: there are 0 to {REJECTED_COUNT - 1}")
+        self.raw.rejected[reason][0] += 1

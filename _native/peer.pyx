@@ -20,7 +20,7 @@ from executor._native.buffer cimport buffer_charge, buffer_t
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
-from executor._native.meters cimport meter_add, meter_now
+from executor._native.meters cimport REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
 
@@ -87,6 +87,11 @@ cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil:
         meter_add(rpc.entry.meter, status, now - rpc.came, now)
 
 
+cdef inline void count_refused(const peer_t *peer, int why) noexcept nogil:
+    if peer.server.engine.meter != NULL:
+        peer.server.engine.meter.rejected[why][0] += 1
+
+
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
     rpc.answered = True
     count_rpc(rpc, status)
@@ -101,6 +106,7 @@ cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcep
     cdef size_t most = peer.server.patience.unread_max
     if unread == 0 or unread + size <= most:
         return True
+    count_refused(peer, REJECTED_UNREAD)
     snprintf(text, room, b"answers wait unread: %zu bytes of this connection, and %zu more are over the limit of %zu",
              unread, size, most)
     return False
@@ -138,7 +144,8 @@ cdef void peer_begins(peer_t *peer) noexcept nogil:
         watch(peer, now)
 
 
-cdef void end(peer_t *peer, const char *reason) noexcept nogil:
+cdef void end(peer_t *peer, int why, const char *reason) noexcept nogil:
+    count_refused(peer, why)
     conn_close(peer.conn, reason, True)
     tell(reason)
 
@@ -188,6 +195,7 @@ cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
                  b"%.1f s are allowed", came, age, patience.body_s)
     else:
         return
+    count_refused(rpc.peer, REJECTED_SLOW)
     answer_status(rpc, STATUS_DEADLINE_EXCEEDED, <const unsigned char *>text, strlen(text))
     if rpc.face != NULL:
         rpc.peer.server.dismiss(rpc)
@@ -198,6 +206,7 @@ cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
 cdef void look_at_answer(rpc_t *rpc, double now) noexcept nogil:
     cdef server_t *server = rpc.peer.server
     if now - rpc.began > server.patience.body_s and server.reactor.budget.waiting > 0 and stream_queued(rpc.stream) > 0:
+        count_refused(rpc.peer, REJECTED_UNREAD)
         stream_reset(rpc.stream, H2_ENHANCE_YOUR_CALM)
         conn_touch(rpc.peer.conn)
 
@@ -224,12 +233,12 @@ cdef void on_sweep(timer_t *timer, double now) noexcept nogil:
     peer.block_at += late
     peer.read_at += late
     if not reads(peer, now):
-        end(peer, b"answers lie there, and it reads nothing")
+        end(peer, REJECTED_UNREAD, b"answers lie there, and it reads nothing")
         return
     while stream != NULL:
         rpc = <rpc_t *>stream.user
         if not begins(peer, stream, now):
-            end(peer, b"a header block did not come to its end in time")
+            end(peer, REJECTED_SLOW, b"a header block did not come to its end in time")
             return
         if rpc != NULL:
             consider(rpc, now, late)

@@ -92,9 +92,8 @@ cdef extern from *:
 
 # The shared memory.
 cdef class Region:
-    cdef object memory           # an mmap
-    cdef object view
     cdef unsigned char *data
+    cdef size_t size
     cdef readonly int segments
     cdef readonly int fd
     cdef segment_t *at(self, int index) except NULL

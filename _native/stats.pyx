@@ -8,13 +8,14 @@ that a reader, who goes by that count, never sees half of one. Segment 0 belongs
 process counted that has died is folded into it.
 """
 
-import mmap
 import os
 import tempfile
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_SetFromErrno
 from libc.string cimport memcpy, memset
+from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap
+from posix.unistd cimport close
 
 cdef extern from *:
     """
@@ -69,23 +70,37 @@ def _middle(long index):
 cdef class Region:
     """Memory for `segments` processes beside the maker's: `Region(8)` makes it, `Region(8, fd)` maps one that is there.
 
-    `fd` may be given to other processes; it is closed with the object that made it.
+    `fd` may be given to other processes. `close()` closes it at once; the mapping, which needs none, lasts as long as
+    anything that counts in it.
     """
 
     def __cinit__(self, int segments, int fd=-1):
-        cdef Py_buffer view
-        cdef size_t size = <size_t>(segments + 1) * SEGMENT_BYTES
+        cdef void *memory
+        self.fd = fd
         if segments < 0:
             raise ValueError(f"{segments} segments: at least 0")
         self.segments = segments + 1
-        self.fd = fd
+        self.size = <size_t>self.segments * SEGMENT_BYTES
         if fd < 0:
-            self.fd = _new_file(size)
-        self.memory = mmap.mmap(self.fd, size)
-        # The mapping lives as long as this object, which is what keeps the address good.
-        PyObject_GetBuffer(self.memory, &view, PyBUF_WRITABLE)
-        self.data = <unsigned char *>view.buf
-        PyBuffer_Release(&view)
+            self.fd = _new_file(self.size)
+        # Not Python's mmap, which keeps a descriptor of its own for as long as it lives.
+        memory = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_SHARED, self.fd, 0)
+        if memory == MAP_FAILED:
+            PyErr_SetFromErrno(OSError)
+        self.data = <unsigned char *>memory
+
+    def close(self):
+        """Closes the descriptor. What counts goes on counting. Call it once or often."""
+        cdef int fd = self.fd
+        self.fd = -1
+        if fd >= 0:
+            close(fd)
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            close(self.fd)
+        if self.data != NULL:
+            munmap(self.data, self.size)
 
     cdef segment_t *at(self, int index) except NULL:
         if not 0 <= index < self.segments:

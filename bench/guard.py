@@ -1,4 +1,4 @@
-"""Owns the regression guard: instructions per request of this tree and of another commit, built in the same run.
+"""Owns the regression guard: instructions per request of this tree, of another commit, and of this without metrics.
 
 Must not depend on time: it counts instructions under valgrind, so a busy machine changes nothing.
 """
@@ -25,13 +25,15 @@ DRIVEN = ("executor", "_native", "proto", "pyproject.toml")
 """What of it may change what a request costs."""
 COUNT = 256
 DRIVE_S = 900
+METRICS_LIMIT = 5.0
+"""What counting metrics may add to a request, in percent of what it costs without."""
 AGAIN = 2
 """How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs
 from process to process, and can only add."""
 
 
 def run(against: str, limit: float) -> int:
-    """Counts both and compares; 1 when a scenario rose by more than `limit` percent."""
+    """Counts both and compares; 1 when a scenario rose by more than `limit` percent, or metrics cost too much."""
     if not _known(against):
         print(f"guard: there is no {against} here (a first commit, or a shallow clone): nothing to compare with")
         return 0
@@ -53,10 +55,32 @@ def run(against: str, limit: float) -> int:
                 break
             old = least(old, measure(installed(trees["old"]), folder))
             new = least(new, measure(installed(trees["new"]), folder))
+        dear = _with_metrics(installed(trees["new"]), folder, new)
     print(render(old, new, against))
     worse = risen(old, new, limit)
     print(verdict(worse, limit))
-    return 1 if worse else 0
+    return 1 if worse or dear else 0
+
+
+def metrics() -> int:
+    """Counts this tree with metrics and without; 1 when they cost too much. Raises BenchError."""
+    build.tool("valgrind", "apt-get install valgrind")
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
+        folder = Path(made)
+        package = installed(_working_tree(folder / "new"))
+        return 1 if _with_metrics(package, folder, measure(package, folder)) else 0
+
+
+def _with_metrics(package: Path, folder: Path, counted: Mapping[str, float]) -> list[str]:
+    """The scenarios that metrics make too dear; `counted` is what each costs with them, as the product runs."""
+    bare = measure(package, folder, bare=True)
+    for _ in range(AGAIN if risen(bare, counted, METRICS_LIMIT) else 0):
+        counted = least(counted, measure(package, folder))
+        bare = least(bare, measure(package, folder, bare=True))
+    print(render(bare, counted, "no metrics"))
+    dear = risen(bare, counted, METRICS_LIMIT)
+    print(verdict(dear, METRICS_LIMIT, "with metrics"))
+    return dear
 
 
 def count() -> dict[str, float]:
@@ -66,11 +90,10 @@ def count() -> dict[str, float]:
         return measure(installed(_working_tree(Path(folder) / "new")), Path(folder))
 
 
-def verdict(worse: Sequence[str], limit: float) -> str:
-    """The last line."""
-    if not worse:
-        return f"guard: kept: no scenario rose by more than {limit:g} %"
-    return f"guard: FAILED: {', '.join(worse)} rose by more than {limit:g} %"
+def verdict(worse: Sequence[str], limit: float, how: str = "") -> str:
+    """The line below a table."""
+    said = f"rose by more than {limit:g} %{how and ' '}{how}"
+    return f"guard: FAILED: {', '.join(worse)} {said}" if worse else f"guard: kept: no scenario {said}"
 
 
 def risen(old: Mapping[str, float], new: Mapping[str, float], limit: float) -> list[str]:
@@ -185,14 +208,15 @@ def marks() -> Path:
 # --- counting
 
 
-def measure(package: Path, folder: Path, count: int = COUNT) -> dict[str, float]:
-    """Instructions per request of each scenario that this package can run. Raises BenchError."""
+def measure(package: Path, folder: Path, count: int = COUNT, bare: bool = False) -> dict[str, float]:
+    """Instructions per request of each scenario that a package can run; `bare`: without metrics. Raises BenchError."""
     out = Path(tempfile.mkdtemp(dir=folder))
     # The package under measurement comes first; from the tree only `bench` is wanted.
     shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
     command = [
         *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
         *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
+        *(["--bare"] if bare else []),
     ]
     environment = {
         **os.environ,
@@ -201,7 +225,8 @@ def measure(package: Path, folder: Path, count: int = COUNT) -> dict[str, float]
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    print(f"counting {package.name} under valgrind (a minute) …", file=sys.stderr, flush=True)
+    without = " without metrics" if bare else ""
+    print(f"counting {package.name}{without} under valgrind (a minute) …", file=sys.stderr, flush=True)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DRIVE_S)
     found = per_request(parts(out), count)
     if done.returncode and not found:

@@ -99,7 +99,9 @@ class Recorded:
 class Server:
     """A graph served in this process, on one end of a pair of sockets and on a port."""
 
-    def __init__(self, graph: dict[str, Any], settings: RunSettings, folder: Path, node: bool = False) -> None:
+    def __init__(
+        self, graph: dict[str, Any], settings: RunSettings, folder: Path, node: bool = False, bare: bool = False
+    ) -> None:
         path = folder / "graph.json"
         path.write_text(json.dumps(graph))
         reached = [*settings.components, *settings.endpoints]
@@ -108,7 +110,7 @@ class Server:
         self.reactor = transport.Reactor()
         self.nodes = Nodes(self.reactor, exits.Pool(self.reactor, 1), ServeLimits())
         engine = flow.Engine(self.reactor)
-        counted = _counting(engine)
+        counted = None if bare else _counting(engine)
         self.nodes.bind(plan, settings, **({} if counted is None else {"counted": counted}))
         readiness = Readiness()
         program = self.nodes.program(plan, 0)
@@ -197,15 +199,15 @@ def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
     return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
 
 
-async def drive(names: list[str], count: int, marks: Marks) -> None:
-    """Each scenario: warm, then `count` requests, then twice as many."""
+async def drive(names: list[str], count: int, marks: Marks, bare: bool = False) -> None:
+    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics."""
     echo = scenarios.SCENARIOS["echo"]
     with tempfile.TemporaryDirectory() as folder:
-        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True)
+        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, bare=bare)
         for name in names:
             size, graph = GRAPHS.get(name, (64, "node"))
             scenario = scenarios.SCENARIOS[graph]
-            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder))
+            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder), bare=bare)
             await server.nodes.start()
             await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
             server.close()
@@ -248,8 +250,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NAMES))
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--marks", default="")
+    parser.add_argument("--bare", action="store_true", help="without metrics")
     arguments = parser.parse_args()
-    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, Marks(arguments.marks)))
+    marks = Marks(arguments.marks)
+    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare))
 
 
 if __name__ == "__main__":

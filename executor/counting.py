@@ -44,6 +44,11 @@ def engine_meter(store: Store) -> meters.EngineMeter:
     return meters.EngineMeter(store.segment, families.IN_FLIGHT.key(), rejected)
 
 
+def refusals(meter: meters.EngineMeter) -> Callable[[str], None]:
+    """What counts that a front refused something, by the reason."""
+    return lambda reason: meter.refused(families.REASONS.index(reason))
+
+
 def scraped(table: RestTable, path: str | None) -> RestTable:
     """`table` with the path at which metrics are told. Raises RequestError for one that cannot be."""
     if path is None:

@@ -29,6 +29,7 @@ from executor.component.codecs import CODECS
 from executor.graph import plan as plans
 from executor.graph.bandits import Bandit
 from executor.graph.learners import Scores, State
+from executor.telemetry.branches import Branches
 from executor.types import Encoding, Method, Mode
 
 log = logging.getLogger("millrace")
@@ -68,6 +69,7 @@ class Router:
         self.weights = weights.Weights(self.branches, bandit.seed, memory)
         self._marks = {weights.mark(name): place for place, name in enumerate(self.branches)}
         self._written = [0] * len(self.branches)
+        self._told = [0] * len(self.branches)
         self._state: State = (state.Branch(),) * len(self.branches)
         self._chances = (1.0 / len(self.branches),) * len(self.branches)
 
@@ -79,6 +81,12 @@ class Router:
             BranchReport(name, label, each.pulls + pulls, each.rewards, each.mean, chance)
             for (name, label), each, pulls, chance in known
         ]
+
+    def untold(self) -> list[tuple[str, int]]:
+        """Pulls of each branch since this was last asked."""
+        pulls = list(self.weights.pulls)
+        before, self._told = self._told, pulls
+        return [(name, now - then) for name, now, then in zip(self.branches, pulls, before, strict=True)]
 
     def pulls(self) -> list[state.Pulls]:
         """The pulls that are not written yet."""
@@ -158,9 +166,10 @@ class _Job:
 class Learning:
     """The learning routers of a process, and the thread that works for them. It has none until one comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Branches | None = None) -> None:
         self.where = ""
         """The place where all is kept; empty before the first router comes."""
+        self._counted = counted
         self._store: state.Store | None = None
         self._routers: list[Router] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -190,6 +199,20 @@ class Learning:
         """These learn no more; their pulls are written."""
         if self._thread is not None and routers:
             await self._do(lambda: self._end(routers))
+            self._count(routers)
+
+    def count(self) -> None:
+        """Has counted what is known of the branches now."""
+        routers = list(self._routers)
+        self._count(routers)
+        if self._counted is not None and self.where:
+            self._counted.known({each.node: each.report() for each in routers})
+
+    def _count(self, routers: Sequence[Router]) -> None:
+        if self._counted is not None:
+            for router in routers:
+                for branch, pulls in router.untold():
+                    self._counted.pulled(router.node, branch, pulls)
 
     def close(self) -> None:
         """Ends the thread, after all that was asked of it."""
@@ -205,6 +228,8 @@ class Learning:
             parts: Any = CODECS[message.encoding].open_feedback(message)
             reward = router.reward(parts)
             counted = await self._put(_Job(reward))
+            if counted and self._counted is not None:
+                self._counted.rewarded(router.node, reward.branch)
             if router.bandit.verbose:
                 label = router.bandit.labels[router.branches.index(reward.branch)]
                 said = "" if counted else ", for a request that had one: not counted"

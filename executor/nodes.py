@@ -208,7 +208,9 @@ class Nodes:
 
     def connections(self) -> Counter[tuple[str, ...]]:
         """How many connections there are, by node, address and state."""
-        return Counter((made.node, each.address, each.state) for made in self._channels for each in made.report())
+        found = [(made.node, each.address, each.state) for made in self._channels for each in made.report()]
+        found += [(rest.name, *each) for rest in self._rest for each in rest.report()]
+        return Counter(found)
 
     def add(self, hosted: host.Host) -> None:
         """Binds the next node of a plan to a component in this process."""
@@ -232,12 +234,10 @@ class Nodes:
         """Closes channels and stops child processes."""
         if self._watching is not None:
             self._watching.cancel()
-        ending = [rest.close() for rest in self._rest]
+        ending = [rest.close() for rest in self._rest] + [channel.close() for channel in self._channels]
         ending += [self.health.close()] if self.health is not None else []
-        ending += [channel.close() for channel in self._channels]
         ending += [child.stop() for child in self._children]
-        if self._beside is not None:
-            ending.append(self._beside.stop())
+        ending += [self._beside.stop()] if self._beside is not None else []
         ending.append(self._learning.stop(list(self.routers.values())))
         for problem in await asyncio.gather(*ending, return_exceptions=True):
             if problem is not None:

@@ -14,8 +14,10 @@ from executor._native import tap, transport
 from executor.graph import plan as plans
 from executor.rest import sinks
 from executor.settings import ALL_INTERFACES, Deployment, NodeTlsSettings, PayloadLogSettings, RunSettings
+from executor.telemetry import families
 from executor.telemetry.cloudevents import Event, Kind, Origin
 from executor.telemetry.payload_log import PayloadLog
+from executor.telemetry.store import Store
 from executor.tls import NodeContexts, Source, node_source
 
 log = logging.getLogger("millrace")
@@ -53,6 +55,13 @@ class Payloads:
             self.log = PayloadLog(asked, self._sinks.post)
         bits = [_bits(node) if node.index in origins else 0 for node in plan.nodes]
         return tap.Tap(self._reactor, bits, _taker(self.log, origins), 2 * asked.queue_max, asked.bytes_max)
+
+    def count(self, store: Store) -> None:
+        """Tells how many were sent and lost, and how many wait."""
+        if self.log is not None:
+            store.grow(families.PAYLOADS, "sent", to=self.log.sent)
+            store.grow(families.PAYLOADS, "lost", to=self.log.lost)
+            store.set(families.PAYLOADS_WAITING, to=self.log.waiting)
 
     async def stop(self) -> None:
         """Sends what still waits, as far as there is time for it, and ends."""

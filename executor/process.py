@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from executor import counting
@@ -35,6 +36,7 @@ from executor.settings import (
 )
 from executor.signals import Signals, unless
 from executor.telemetry import families
+from executor.telemetry.branches import Branches
 from executor.telemetry.store import Store
 from executor.tls import server_source
 
@@ -89,12 +91,13 @@ class Process:
         self.reactor = transport.Reactor(budget=budget.Budget(memory.hard, memory.soft))
         buffer.keep_at_most(memory.hard // KEPT_PART)
         self.engine = flow.Engine(self.reactor)
-        self.refusals = counting.engine_meter(self.store)
-        self.engine.count(self.refusals)
+        meter = counting.engine_meter(self.store)
+        self.engine.count(meter)
+        self._refused = counting.refusals(meter)
         self.store.sampled(self._sample)
         self._sampling: asyncio.Task[None] | None = None
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
-        self.learning = Learning()
+        self.learning = Learning(Branches(self.store))
         self.payloads = Payloads(self.reactor, node_tls)
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
@@ -161,6 +164,7 @@ class Process:
             default_timeout_s=default_timeout_s,
             tls=self._tls,
         )
+        self.rpc.on_refused = partial(self._refused, "connections")
         if self._listen.http_port is not None:
             table = counting.scraped(rest, metrics_path if metrics_on_http else None)
             app = App(
@@ -172,7 +176,7 @@ class Process:
                 site=site,
                 scrape=self.scrape,
             )
-            app.on_refused = self.refusals.refused
+            app.on_refused = self._refused
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
         if self._metrics_port is not None:
@@ -201,6 +205,8 @@ class Process:
         if self.rest is not None:
             store.set(families.CONNECTIONS, "rest", to=self.rest.connections)
         store.set_all(families.NODE_CONNECTIONS, self.nodes.connections())
+        self.learning.count()
+        self.payloads.count(store)
 
     async def _keep_sampling(self) -> None:
         while True:

@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.graphs import node, plan
+from support.prometheus import samples
 from support.redis_server import redis_server
 
 from executor import errors, state
@@ -18,6 +20,8 @@ from executor.graph.spec import Parameter
 from executor.learning import Learning, Router
 from executor.state import Pulls
 from executor.status import Status
+from executor.telemetry.branches import Branches
+from executor.telemetry.store import Store
 from executor.types import Encoding, Form, Method, Mode
 
 ROUTES: list[Any] = [1.5, "x", True, 99999999999, []]
@@ -285,3 +289,27 @@ async def test_routers_of_one_process_are_told_apart(learn: Callable[[], Learnin
     assert sum(each.pulls for each in store.read("test/main/r").values()) == 1
     assert store.add([], [Pulls("x", "a", 1)]) == []
     store.close()
+
+
+async def test_pulls_and_rewards_are_counted() -> None:
+    with closing(Store()) as store:
+        learning = Learning(Branches(store))
+        made = router(learning, "memory", epsilon=0.2)
+        await learning.start([made])
+        for _ in range(5):
+            made.weights.pick()
+        await send(learning, made, feedback(1.0, 1, "p"))
+        await send(learning, made, feedback(1.0, 1, "p"))
+        learning.count()
+        text = store.text()[1].decode()
+        assert sum(samples(text, "millrace_router_pulls_total", model_name="r")) == 5
+        assert samples(text, "millrace_router_rewards_total", model_name="r", branch="b") == [1]
+        assert samples(text, "millrace_router_reward_mean", branch="b") == [1]
+        assert sum(samples(text, "millrace_router_chance", model_name="r")) == pytest.approx(1)
+        made.weights.pick()
+        await learning.stop([made])
+        learning.count()
+        text = store.text()[1].decode()
+        assert sum(samples(text, "millrace_router_pulls_total", model_name="r")) == 6
+        assert samples(text, "millrace_router_chance", model_name="r") == [0, 0]
+        learning.close()

@@ -1,10 +1,12 @@
 """Which nodes are logged, where to, and as whose."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from support.graphs import node, plan
+from support.prometheus import samples
 
 from executor import errors, manifest
 from executor._native import tap, transport
@@ -19,6 +21,7 @@ from executor.settings import (
     TlsSettings,
 )
 from executor.settings import Deployment as Told
+from executor.telemetry.store import Store
 
 Tap = Callable[..., tap.Tap | None]
 URL = "http://127.0.0.1:9/"
@@ -101,3 +104,23 @@ def test_whose_payloads_they_are() -> None:
     assert _deployment(selected, RunSettings("graph")) == Told("demo", "shop", "main")
     told = Told("churn", "n", "p")
     assert _deployment(selected, RunSettings("graph", deployment=told)) == told
+
+
+async def test_what_was_sent_and_lost_is_counted() -> None:
+    reactor = transport.Reactor()
+    payloads = Payloads(reactor)
+    with closing(Store()) as store:
+        payloads.count(store)
+        assert "millrace_payloads" not in store.text()[1].decode()
+        predictor = Predictor("main", node("a", logger=Logger("all", URL)))
+        selected = manifest.Selected(Deployment("demo", (predictor,)), predictor)
+        assert payloads.tap_for(plan(predictor.graph), selected, RunSettings("graph")) is not None
+        assert payloads.log is not None
+        payloads.log.lose(2, "a test")
+        payloads.count(store)
+        text = store.text()[1].decode()
+        assert samples(text, "millrace_payloads_total", result="lost") == [2]
+        assert samples(text, "millrace_payloads_total", result="sent") == [0]
+        assert samples(text, "millrace_payloads_waiting") == [0]
+    await payloads.stop()
+    reactor.close()

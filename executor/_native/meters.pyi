@@ -35,5 +35,5 @@ class EngineMeter:
     """What is counted of one engine, by the keys of its series."""
 
     def __init__(self, segment: stats.Segment, in_flight: bytes, rejected: Sequence[bytes]) -> None: ...
-    def refused(self) -> None:
-        """Counts a message that was larger than allowed, or found no memory."""
+    def refused(self, reason: int) -> None:
+        """Counts what was refused outside of the engine, by the number of the reason."""

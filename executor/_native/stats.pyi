@@ -11,12 +11,15 @@ def quantiles(counts: Sequence[int], wanted: Iterable[float]) -> dict[float, flo
     """The values in seconds at the ranks `wanted` (0 to 1) of a sketch's bucket counts; NaN where there are none."""
 
 class Region:
-    """Memory for `segments` processes beside the maker's. With `fd`, maps one that another process made."""
+    """Memory for `segments` processes beside the maker's. With `fd`, which it owns, one that another made."""
 
     segments: int
     fd: int
 
     def __init__(self, segments: int, fd: int = -1) -> None: ...
+    def close(self) -> None:
+        """Closes `fd`, which is -1 then. What counts goes on counting. Call it once or often."""
+
     def read(
         self, now: float
     ) -> dict[tuple[int, bytes], float | tuple[tuple[float, ...], list[int], float] | tuple[list[int], int, float]]:

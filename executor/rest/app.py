@@ -103,8 +103,8 @@ class App:
         scrape: Scrape | None = None,
     ) -> None:
         self.meters: Mapping[str, Mapping[str, Meter]] = {}
-        self.on_refused: Callable[[], object] | None = None
-        """Is called when there is no memory for a body, or it is too large."""
+        self.on_refused: Callable[[str], object] = unheard
+        """Is told the reason for each request or connection that is refused: message, connections, slow or unread."""
         self._scrape = scrape
         self.draining = False
         self._inference = inference
@@ -179,8 +179,7 @@ class App:
             if isinstance(error, bodies.NoMemoryError):
                 extra = [*extra, _RETRY]
             if error.http_status == 413 or isinstance(error, bodies.NoMemoryError):
-                if self.on_refused is not None:
-                    self.on_refused()
+                self.on_refused("message")
                 reply = self._failure(error)
                 self._count(verb, route, reply, began)
                 await self._refuse_body(receive, send, reply, extra)
@@ -316,6 +315,10 @@ class App:
         except TimeoutError:
             log.debug("a refused body did not end within %s s", DISCARD_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def unheard(reason: str) -> None:
+    """Takes a reason that nobody counts."""
 
 
 async def _send(send: Send, reply: Reply, extra: Iterable[tuple[bytes, bytes]] = (), more_body: bool = False) -> None:

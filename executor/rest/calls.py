@@ -97,6 +97,10 @@ class Site:
             home._others[base] = site
         return site
 
+    def report(self) -> list[tuple[str, str]]:
+        """Address and state of each connection to this server and to those it redirects to."""
+        return [(each._host, state) for each in (self, *self._others.values()) for state in each.pool.states()]
+
     async def close(self) -> None:
         """Closes the connections; calls under way fail. Call it once or often."""
         for site in self._others.values():
@@ -107,7 +111,7 @@ class Site:
 class Call:
     """One request and, where its answer redirects, more. `done(reply, error)` is called once, unless cancelled."""
 
-    __slots__ = ("_done", "_exchange", "_location", "_over", "_request", "_site", "_times")
+    __slots__ = ("_done", "_exchange", "_location", "_over", "_request", "_site", "_times", "retries", "waited")
 
     def __init__(self, site: Site, request: Request, done: Done, head: bytes | None = None) -> None:
         self._site = site
@@ -116,14 +120,19 @@ class Call:
         self._times = 0
         self._over = False
         self._location: str | None = None
+        self.waited = 0.0
+        """How long it waited for connections; unit: seconds."""
+        self.retries = 0
+        """How often it was sent again, redirects not counted."""
         self._exchange: http1.Exchange | None = None
         self._send(head or site.head(request.verb, request.where))
 
     def cancel(self) -> None:
         """Nobody waits any more."""
-        self._over = True
         if self._exchange is not None:
             self._exchange.cancel()
+            self._add(self._exchange)
+        self._over = True
 
     def _send(self, head: bytes) -> None:
         request = self._request
@@ -131,9 +140,16 @@ class Call:
         idempotent = request.verb == "GET"
         self._exchange = self._site.pool.begin(_written(head, request), self._ended, idempotent=idempotent)
 
+    def _add(self, exchange: http1.Exchange) -> None:
+        if not self._over:
+            self.waited += exchange.waited
+            self.retries += exchange.sent_again
+
     def _ended(self, reply: http1.Reply | None, error: Exception | None) -> None:
         if self._over:
             return
+        if self._exchange is not None:
+            self._add(self._exchange)
         if reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
             try:
                 if reply.status in _REDIRECTS and reply.location:

@@ -93,6 +93,10 @@ class RestNode:
         """Raises `errors.NodeError` unless the node says that it is well, as Seldon's executor asks it."""
         await self._look(seldon.NODE_REST_HEALTH_PATH)
 
+    def report(self) -> list[tuple[str, str]]:
+        """Address and state of each of its connections."""
+        return self._site.report()
+
     async def close(self) -> None:
         """Closes the connections; calls under way fail. Call it once or often."""
         await self._site.close()

@@ -81,6 +81,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._silent_since = self.loop.time()
         if len(self.connections) > self.limits.max_connections:
+            self.front.on_refused("connections")
             self._close_with(503, f"more than {self.limits.max_connections} connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,6 +134,7 @@ class Connection(HttpToolsProtocol):
         """Answers the first of the requests that were dropped. What else comes is read for a while, and dropped too: a
         close with bytes unread could lose the answers.
         """
+        self.front.on_refused("message")
         self._write_error(503, "no memory for this request now: others have it all")
         self.flow.resume_reading()
         self.loop.call_later(DISCARD_S, self.transport.close)
@@ -211,6 +213,7 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refuses, which a header over the bound makes it do."""
         if self._head_bytes > self.limits.max_header_bytes:
+            self.front.on_refused("message")
             self._close_with(431, f"request line and headers are over {self.limits.max_header_bytes} bytes")
         else:
             self._close_with(400, "this is not an HTTP/1 request")
@@ -227,10 +230,15 @@ class Connection(HttpToolsProtocol):
         elif self._silent_since is not None and now - self._silent_since > limits.idle_timeout_s:
             self.transport.close()
         elif self._head_since is not None and now - self._head_since > limits.header_timeout_s:
-            self._close_with(408, f"headers not complete within {limits.header_timeout_s} s")
+            self._too_slow(f"headers not complete within {limits.header_timeout_s} s")
         elif self._body_since is not None and now - self._body_since > limits.body_timeout_s:
-            self._close_with(408, f"body not complete within {limits.body_timeout_s} s")
+            self._too_slow(f"body not complete within {limits.body_timeout_s} s")
         self._sweep_unread(now)
+
+    def _too_slow(self, info: str) -> None:
+        if not self.transport.is_closing():  # it is looked at again until it is gone
+            self.front.on_refused("slow")
+            self._close_with(408, info)
 
     def _sweep_unread(self, now: float) -> None:
         if not self.transport.get_write_buffer_size():
@@ -238,6 +246,7 @@ class Connection(HttpToolsProtocol):
         elif self._unread_since is None:
             self._unread_since = now
         elif now - self._unread_since > self.limits.body_timeout_s:
+            self.front.on_refused("unread")
             self.transport.abort()
 
     # --- the end ----------------------------------------------------------------------------------------------

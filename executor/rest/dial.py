@@ -1,4 +1,4 @@
-"""Owns opening a connection to a server by name: each time the name is looked up, any of its addresses first.
+"""Owns opening a connection to a server by name, any of its addresses first, and looking whether an idle one has ended.
 
 Must not keep connections.
 """
@@ -6,6 +6,7 @@ Must not keep connections.
 import asyncio
 import ipaddress
 import random
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -53,3 +54,13 @@ def _is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def has_something(transport: asyncio.Transport | None) -> bool:
+    """Whether something came on an idle connection: its end, most likely."""
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None or sock.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

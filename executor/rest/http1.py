@@ -8,8 +8,8 @@ the rest of it.
 import asyncio
 import collections
 import random
-import select
 import ssl
+import time
 from collections.abc import Callable, Sequence
 
 from executor._native import budget as budgets
@@ -35,7 +35,10 @@ TRUSTED_S = 0.1
 class Exchange:
     """One request to the peer: `done(reply, error)` is called once, unless `cancel` comes first."""
 
-    __slots__ = ("connection", "done", "idempotent", "opening", "over", "parts", "pool", "sent_again")
+    __slots__ = (
+        *("connection", "done", "idempotent", "opening", "over", "parts", "pool"),
+        *("sent_again", "since", "waited"),
+    )
 
     def __init__(self, pool: "Pool", parts: Buffers, done: Done, idempotent: bool) -> None:
         self.pool = pool
@@ -43,6 +46,8 @@ class Exchange:
         self.done = done
         self.idempotent = idempotent
         self.sent_again = False
+        self.since = self.waited = 0.0
+        """When it began to wait for a connection, and how long it did; unit: seconds."""
         self.over = False
         self.connection: _Connection | None = None
         self.opening: asyncio.Task[None] | None = None
@@ -253,6 +258,10 @@ class Pool:
         finally:
             exchange.cancel()
 
+    def states(self) -> list[str]:
+        """The state of each connection."""
+        return ["ready"] * len(self._all) + ["connecting"] * len(self._opening)
+
     async def close(self) -> None:
         """Close all connections; requests under way fail. Call it once or often."""
         if self._sweeper is not None:
@@ -276,6 +285,7 @@ class Pool:
         if connection is not None:
             connection.start(exchange)
             return
+        exchange.since = time.monotonic()  # the loop's own clock may tick in ms
         self._waiting.append(exchange)
         self._open_for(exchange)
 
@@ -289,6 +299,7 @@ class Pool:
             return
         if exchange in self._waiting:
             self._waiting.remove(exchange)
+            exchange.waited += time.monotonic() - exchange.since
         if exchange.opening is not None and not self._waiting:
             exchange.opening.cancel()
 
@@ -300,7 +311,9 @@ class Pool:
             return
         connection.idle_since = now
         if self._waiting:
-            connection.start(self._waiting.popleft())
+            exchange = self._waiting.popleft()
+            exchange.waited += time.monotonic() - exchange.since
+            connection.start(exchange)
             return
         self._idle.append(connection)
         if self._sweeper is None:
@@ -319,7 +332,7 @@ class Pool:
         while self._idle:
             connection = self._idle.pop()
             long = asyncio.get_running_loop().time() - connection.idle_since > TRUSTED_S
-            if connection.usable and not (long and _has_something(connection.transport)):
+            if connection.usable and not (long and dial.has_something(connection.transport)):
                 return connection
             connection.abort()
         return None
@@ -365,6 +378,7 @@ class Pool:
         exchange.opening = None
         if error is not None and exchange in self._waiting:
             self._waiting.remove(exchange)
+            exchange.waited += time.monotonic() - exchange.since
             exchange.finish(None, error)
 
     def _sweep(self) -> None:
@@ -379,13 +393,3 @@ class Pool:
 
 def _nobody(reply: Reply | None, error: Exception | None) -> None:
     """Takes the place of a function that nothing more is to be told."""
-
-
-def _has_something(transport: asyncio.Transport | None) -> bool:
-    """Whether something came on an idle connection: its end, most likely."""
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is None or sock.fileno() < 0:
-        return True
-    poll = select.poll()
-    poll.register(sock.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -48,6 +48,8 @@ class RpcServer:
         self._tls = tls
         self._connections_max = limits.max_connections
         self._draining = False
+        self.on_refused: Callable[[], object] = lambda: None
+        """Is called for each connection that is refused."""
         self._acceptor = Acceptor(engine.reactor.loop, self.accept)
         self._loop = engine.reactor.loop
         self.native = server.Server(
@@ -76,8 +78,7 @@ class RpcServer:
             sock.close()
             return
         if self.native.connections >= self._connections_max:
-            log.warning("connection refused: %d are open, which is the limit", self._connections_max)
-            sock.close()
+            self._refuse(sock, f"{self._connections_max} are open, which is the limit")
             return
         secure = self._tls is not None and sock.family != socket.AF_UNIX
         try:
@@ -85,10 +86,14 @@ class RpcServer:
             sockets.tune(sock)
             self.native.accept(sock.fileno(), self._tls.current.grpc if self._tls is not None and secure else None)
         except OSError as error:  # no more can be watched, or the client has gone already
-            log.warning("connection refused: %s", error)
-            sock.close()
+            self._refuse(sock, str(error))
         else:
             sock.detach()  # the server has it now
+
+    def _refuse(self, sock: socket.socket, why: str) -> None:
+        log.warning("connection refused: %s", why)
+        self.on_refused()
+        sock.close()
 
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more connections and requests; whether all that ran ended within `timeout_s`.

@@ -109,10 +109,23 @@ TRANSCODES = Family(
     "Messages put into another encoding, at the node they came to or left.",
     (*_NODE, "to"),
 )
+PULLS = Family(
+    "millrace_router_pulls_total",
+    Kind.COUNTER,
+    "Requests that a learning router sent to a branch.",
+    (*_NODE, "branch"),
+)
+REWARDS = Family("millrace_router_rewards_total", Kind.COUNTER, "Rewards that a branch was given.", (*_NODE, "branch"))
+REWARD_MEAN = Family(
+    "millrace_router_reward_mean", Kind.GAUGE, "Mean of all rewards of a branch that are kept.", (*_NODE, "branch")
+)
+CHANCE = Family("millrace_router_chance", Kind.GAUGE, "A branch's chance to get the next request.", (*_NODE, "branch"))
 IN_FLIGHT = Family("millrace_requests_in_flight", Kind.GAUGE, "Requests that are under way.")
 REJECTED = Family(
     "millrace_requests_rejected_total", Kind.COUNTER, "Requests that were refused or given up.", ("reason",)
 )
+PAYLOADS = Family("millrace_payloads_total", Kind.COUNTER, "Payloads for the log of payloads.", ("result",))
+PAYLOADS_WAITING = Family("millrace_payloads_waiting", Kind.GAUGE, "Payloads that wait to be sent to their log.")
 MEMORY = Family("millrace_memory_budget_bytes", Kind.GAUGE, "Memory for messages under way.", ("state",))
 MEMORY_WAITING = Family("millrace_memory_waiting_requests", Kind.GAUGE, "Requests that wait for memory.")
 CONNECTIONS = Family("millrace_connections", Kind.GAUGE, "Connections of clients.", ("front",))
@@ -135,13 +148,14 @@ FAMILIES = {
     for family in (
         *(SERVER, SERVER_SUMMARY, CLIENT, CLIENT_SUMMARY, NODE_SERVER, NODE_SERVER_SUMMARY),
         *(NODE_IN_FLIGHT, NODE_QUEUE, NODE_SENT, NODE_RECEIVED, NODE_RETRIES, NODE_CONNECTIONS, TRANSCODES),
+        *(PULLS, REWARDS, REWARD_MEAN, CHANCE, PAYLOADS, PAYLOADS_WAITING),
         *(IN_FLIGHT, REJECTED, MEMORY, MEMORY_WAITING, CONNECTIONS, WORKERS, RESTARTS, RELOADS, DROPPED, BUILD),
         *(CPU, RESIDENT, FDS),
     )
 }
 """Those that are ours to define, by name; what components count comes beside them."""
 
-REASONS = ("in flight", "queue", "deadline", "message")
+REASONS = ("in flight", "queue", "deadline", "message", "connections", "slow", "unread")
 """Of REJECTED, in the order of `_native/meters`."""
 ENCODINGS = ("proto", "json")
 """Labels of TRANSCODES, in the order of `executor.types.Encoding`."""

@@ -4,10 +4,10 @@ Must not know what is counted when: whoever counts asks here for a series.
 """
 
 import contextlib
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Self
 
 from executor import __version__
@@ -27,13 +27,12 @@ class Store:
         self.region = region or stats.Region(0)
         self.segment = stats.Segment(self.region, index)
         self.index = index
-        self._closed = False
-        self._cpu_s = 0.0
+        self._grown: dict[bytes, float] = {}
         self._cells: dict[bytes, stats.Cell] = {}
         self._made: dict[str, int] = {}
-        self._samples: list[Callable[[], object]] = [self._sample_process]
+        self._samples: list[Callable[[], object]] = []
         self._dropped = {reason: self.cell(DROPPED, reason) for reason in ("name", "type", "series", "value")}
-        self.users = UserMetrics(self.segment, self.drop)
+        self.users = UserMetrics(self.segment, partial(_drop, self._dropped))  # not `self.drop`, which is a cycle
 
     @classmethod
     def of(cls, fd: int, segments: int, index: int) -> Self:
@@ -59,6 +58,13 @@ class Store:
         cell = self.cell(family, *values)
         if cell is not None:
             cell.add(amount)
+
+    def grow(self, family: Family, *values: str, to: float) -> None:
+        """Adds to a counter what it grew since the last time: `to` is what this process has counted by itself."""
+        key = family.key(*values)
+        # Added, not set: those who have died are counted in the same series.
+        self.add(family, *values, amount=to - self._grown.get(key, 0.0))
+        self._grown[key] = to
 
     def set(self, family: Family, *values: str, to: float) -> None:
         """Sets a gauge."""
@@ -87,9 +93,7 @@ class Store:
 
     def drop(self, reason: str) -> None:
         """Counts a value that is not counted."""
-        cell = self._dropped[reason]
-        if cell is not None:
-            cell.add()
+        _drop(self._dropped, reason)
 
     def sampled(self, sample: Callable[[], object]) -> None:
         """Has `sample` called before each look, and now and then: it sets gauges."""
@@ -97,6 +101,7 @@ class Store:
 
     def sample(self) -> None:
         """Brings the gauges up to date that nobody keeps so."""
+        self._sample_process()
         for each in self._samples:
             each()
 
@@ -110,15 +115,20 @@ class Store:
         return kind, exposition.render(series, openmetrics)
 
     def close(self) -> None:
-        """Gives the region back, as far as this process is concerned. Call it once or often."""
-        if not self._closed:
-            self._closed = True
-            os.close(self.region.fd)
+        """Gives the region back, as far as this process is concerned, and asks nobody for gauges any more. Call it once
+        or often.
+        """
+        self._samples.clear()
+        self.region.close()
 
     def _sample_process(self) -> None:
         now = system.look()
-        # Added, not set: those who have died are counted in the same series.
-        self.add(CPU, amount=now.cpu_s - self._cpu_s)
-        self._cpu_s = now.cpu_s
+        self.grow(CPU, to=now.cpu_s)
         self.set(RESIDENT, to=now.resident_bytes)
         self.set(FDS, to=now.fds)
+
+
+def _drop(cells: Mapping[str, stats.Cell | None], reason: str) -> None:
+    cell = cells[reason]
+    if cell is not None:
+        cell.add()

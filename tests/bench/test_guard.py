@@ -44,8 +44,9 @@ def test_the_table_names_what_is_new() -> None:
     assert text.splitlines()[-1].split() == ["node", "-", "7", "new"]
 
 
-def test_each_scenario_answers_all_that_is_sent() -> None:
-    command = [sys.executable, "-m", "bench.guard_drive", "--count", "32"]
+@pytest.mark.parametrize("more", [[], ["--bare"]], ids=["with metrics", "without"])
+def test_each_scenario_answers_all_that_is_sent(more: list[str]) -> None:
+    command = [sys.executable, "-m", "bench.guard_drive", "--count", "32", *more]
     done = subprocess.run(command, cwd=guard.ROOT, capture_output=True, text=True, timeout=100)
     assert done.stdout.split("\n")[:-1] == [f"{name} done" for name in guard_drive.NAMES], done.stderr
 
@@ -107,3 +108,5 @@ def test_a_tree_that_does_not_build_is_an_error_with_its_reason(
 def test_the_verdict_names_what_rose() -> None:
     assert guard.verdict([], 5) == "guard: kept: no scenario rose by more than 5 %"
     assert guard.verdict(["node", "echo"], 2.5) == "guard: FAILED: node, echo rose by more than 2.5 %"
+    assert guard.verdict([], 5, "with metrics") == "guard: kept: no scenario rose by more than 5 % with metrics"
+    assert guard.verdict(["echo"], 5, "with metrics").endswith("rose by more than 5 % with metrics")

@@ -3,16 +3,24 @@
 import os
 import re
 import signal
+import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import prometheus, serving
+from aiohttp import web
+from support import models, prometheus, serving
 from support.clients import GrpcClient, Refused, RestClient
 from support.processes import Program, Programs, children, poll
 from support.prometheus import samples
+from support.receiver import Receiver
 from support.serving import node
+
+from executor.settings import ServeLimits
+from executor.telemetry.families import REASONS
 
 SERVER = "seldon_api_executor_server_requests_seconds_count"
 CLIENT = "seldon_api_executor_client_requests_seconds_count"
@@ -125,6 +133,9 @@ def test_calls_of_nodes_elsewhere_are_counted(programs: Programs, tmp_path: Path
     assert samples(text, CLIENT, **grpc, code="OK") == [2]
     assert total(text, CLIENT, **grpc) == 3
     assert total(text, "millrace_node_connections", model_name="m", address=other.grpc, state="ready") == 1
+    by_rest = f"127.0.0.1:{other.http_port}"
+    assert total(text, "millrace_node_connections", model_name="t", address=by_rest, state="ready") == 1
+    assert total(text, "millrace_node_queue_seconds_sum", model_name="t") > 0  # the first one waited for a connection
     assert total(text, "millrace_transcodes_total", model_name="t", to="proto") == 3
     assert total(text, "millrace_node_calls_in_flight") == 0
     other.signal(signal.SIGKILL)
@@ -132,6 +143,90 @@ def test_calls_of_nodes_elsewhere_are_counted(programs: Programs, tmp_path: Path
     with pytest.raises(Refused):
         RestClient(program.http_port).predict({"strData": "x"})
     assert samples(scrape(program.http_port), CLIENT, **rest, code="500") == [1]
+
+
+def test_branches_of_routers_that_learn_are_counted(programs: Programs, tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    branches = [node(name, implementation="SIMPLE_MODEL") for name in ("a", "b")]
+    path.write_text(serving.deployment(node("r", "", *branches, implementation="EPSILON_GREEDY", epsilon=0.5)))
+    arguments = ("--state", str(tmp_path / "s"), "--workers", "2")
+    program = programs.serve("run", str(path), *arguments).ready()
+    client, taken = RestClient(program.http_port), Counter[str]()
+    for _ in range(10):
+        said = client.predict({"strData": "x"}).said
+        taken["ab"[said["meta"]["routing"]["r"]]] += 1
+        client.feedback({"response": said, "reward": 0.5})
+
+    def seen(name: str) -> dict[str, float]:
+        text = scrape(program.http_port)
+        found = {branch: total(text, name, model_name="r", branch=branch) for branch in "ab"}
+        return {branch: value for branch, value in found.items() if value}
+
+    # The other worker tells within its two seconds.
+    poll(lambda: seen("millrace_router_pulls_total") == taken, 20.0)
+    assert seen("millrace_router_rewards_total") == taken
+    poll(lambda: seen("millrace_router_reward_mean") == dict.fromkeys(taken, 0.5), 20.0)
+    assert sum(seen("millrace_router_chance").values()) == pytest.approx(1)
+    assert prometheus.check(scrape(program.http_port).encode()) == []
+
+
+def test_a_prepackaged_server_is_counted_like_any_component(programs: Programs, tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    models.sklearn(tmp_path / "iris")
+    root = {**node("classifier", implementation="SKLEARN_SERVER"), "modelUri": f"file://{tmp_path}/iris"}
+    path.write_text(serving.deployment(root))
+    program = programs.serve("run", str(path)).ready()
+    for client in (RestClient(program.http_port), grpc := GrpcClient(program.grpc)):
+        assert client.predict({"data": {"ndarray": [[5.1, 3.5, 1.4, 0.2]]}}).said["data"]["names"]
+    grpc.channel.close()
+    with pytest.raises(Refused):
+        RestClient(program.http_port).predict({"data": {"ndarray": [[1]]}})
+    text = scrape(program.http_port)
+    predict = {"service": "/seldon.protos.Model/Predict", "model_name": "classifier", "method": "unary"}
+    assert samples(text, CLIENT, **predict, code="OK") == [2]
+    assert total(text, CLIENT, **predict) == 3
+    assert samples(text, "millrace_node_queue_seconds_count", model_name="classifier") == [3]
+    assert total(text, "millrace_node_sent_bytes_total", model_name="classifier") > 0
+    assert prometheus.check(text.encode()) == []
+
+
+def test_payloads_that_are_logged_are_counted(programs: Programs, tmp_path: Path, model: Path) -> None:
+    async def six(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=200 if len(receiver.received) <= 6 else 503)
+
+    path = tmp_path / "graph.yaml"
+    with Receiver(six) as receiver:
+        path.write_text(serving.deployment(node("m", "model", logger={"mode": "all", "url": receiver.url})))
+        program = programs.serve("run", str(path), "--component", f"m={model}:Model").ready()
+        ask(program, 3)
+        poll(lambda: total(scrape(program.http_port), "millrace_payloads_total", result="sent") == 6)
+        ask(program, 1)
+        poll(lambda: total(scrape(program.http_port), "millrace_payloads_total", result="lost") == 2)
+        assert samples(scrape(program.http_port), "millrace_payloads_waiting") == [0]
+
+
+def test_what_is_refused_is_counted_by_its_reason() -> None:
+    limits = ServeLimits(max_connections=2, max_message_bytes=1000, header_timeout_s=0.2)
+    with serving.graph(node("m", implementation="SIMPLE_MODEL"), limits=limits) as served:
+
+        def refused() -> dict[str, float]:
+            text = served.call(served.process.scrape(""))[1].decode()
+            found = {reason: total(text, "millrace_requests_rejected_total", reason=reason) for reason in REASONS}
+            return {reason: value for reason, value in found.items() if value}
+
+        for client in (served.rest, served.grpc):
+            with pytest.raises(Refused):
+                client.predict({"strData": "x" * 2000})
+        poll(lambda: refused() == {"message": 2})
+        with closing(socket.create_connection(("127.0.0.1", served.port))) as slow:
+            slow.sendall(b"POST /")
+            assert b" 408 " in slow.recv(4096)
+        poll(lambda: refused() == {"message": 2, "slow": 1})
+        for port in (served.port, int(served.target.rpartition(":")[2])):
+            with ExitStack() as opened:
+                for _ in range(3):
+                    opened.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
+                poll(lambda port=port: refused().get("connections", 0) >= 1 + (port != served.port))  # type: ignore[misc]
 
 
 def test_counters_never_go_down(programs: Programs, tmp_path: Path, model: Path) -> None:

@@ -1,7 +1,6 @@
 """What is counted of requests and their calls, whichever way they end."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,7 +16,7 @@ from executor.types import Encoding, Method, Mode, Walk
 
 BOUNDS = (0.01, 1.0)
 NAMES = ("in_flight", "sent", "received", "retries", "queued", "proto", "json")
-REJECTED = ("in flight", "queue", "deadline", "message")
+REJECTED = ("in flight", "queue", "deadline", "message", "connections", "slow", "unread")
 
 
 class Counted:
@@ -54,7 +53,7 @@ class Counted:
 
     def close(self) -> None:
         self.bench.close()
-        os.close(self.region.fd)
+        self.region.close()
 
 
 @pytest.fixture
@@ -147,7 +146,7 @@ async def test_a_full_queue_and_a_full_engine_are_counted() -> None:
     for each in (first, *runs):
         each.cancel()
     await asyncio.sleep(0.01)
-    os.close(second.region.fd)
+    second.region.close()
     counted.close()
 
 
@@ -182,3 +181,39 @@ async def test_feedback_is_counted_as_calls(two: Counted) -> None:
     feedback = native.Message(b"", Encoding.SELDON_PROTO, 2)
     await two.bench.run(feedback, Walk.FEEDBACK)
     assert two.read()["m SEND_FEEDBACK 0"] == 1
+
+
+@pytest.mark.parametrize("how", ["answered", "failed", "cancelled"])
+async def test_what_callback_calls_say_of_their_way_is_counted(how: str) -> None:
+    class Call:
+        waited = 0.5
+        retries = 2
+        pending: Any
+
+        def cancel(self) -> None:
+            self.waited = 2.0
+
+    made = Call()
+
+    def begin(message: native.Message, context: exits.Context, pending: Any) -> Call:
+        made.pending = pending
+        return made
+
+    bench = Bench(node("m"))
+    bench.endpoints["m"] = exits.Component(bench.reactor, "m", {Method.PREDICT: (Mode.CALLBACK, begin)})
+    counted = Counted(bench)
+    request = bench.submit(seldon.build("strData", "x"))
+    if how == "answered":
+        made.pending.answer(seldon.build("strData", "y"))
+        await request.future
+    elif how == "failed":
+        made.pending.fail(errors.NodeError("out", node="m"))
+        with pytest.raises(errors.NodeError):
+            await request.future
+    else:
+        request.cancel()
+    series: dict[Any, Any] = counted.region.read(time.monotonic())
+    _, counts, waited = series[stats.HISTOGRAM, b"m queued"]
+    assert (sum(counts), waited) == (1, 2.0 if how == "cancelled" else 0.5)
+    assert series[stats.COUNTER, b"m retries"] == 2
+    counted.close()

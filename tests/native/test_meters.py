@@ -1,6 +1,5 @@
 """What requests and calls are counted in: series made when the first of a kind comes."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +20,7 @@ KEYS: dict[str, Any] = {
 def region() -> Iterator[stats.Region]:
     made = stats.Region(0)
     yield made
-    os.close(made.fd)
+    made.close()
 
 
 def keys(code: int) -> tuple[bytes, bytes]:
@@ -73,13 +72,19 @@ def test_what_is_wrong_is_said(region: stats.Region) -> None:
     meter = meters.Meter(segment, keys, BOUNDS)
     with pytest.raises(ValueError, match="method 6: there are 0 to 5"):
         meters.NodeMeter(segment, {6: meter}, KEYS, BOUNDS)
-    with pytest.raises(ValueError, match="1 reasons: there are 4"):
+    with pytest.raises(ValueError, match="1 reasons: there are 7"):
         meters.EngineMeter(segment, b"in_flight", [b"one"])
     with pytest.raises(KeyError, match="retries"):
         meters.NodeMeter(segment, {}, {key: KEYS[key] for key in KEYS if key != "retries"}, BOUNDS)
 
 
-def test_messages_that_are_refused_are_counted(region: stats.Region) -> None:
-    engine = meters.EngineMeter(stats.Segment(region, 0), b"in_flight", [b"a", b"b", b"c", b"d"])
-    engine.refused()
-    assert region.read(0.0)[stats.COUNTER, b"d"] == 1
+def test_what_is_refused_is_counted_by_its_reason(region: stats.Region) -> None:
+    reasons = [b"%d" % number for number in range(7)]
+    engine = meters.EngineMeter(stats.Segment(region, 0), b"in_flight", reasons)
+    for reason in (3, 6, 6):
+        engine.refused(reason)
+    series = region.read(0.0)
+    assert [series[stats.COUNTER, reason] for reason in reasons] == [0, 0, 0, 1, 0, 0, 2]
+    for wrong in (-1, 7):
+        with pytest.raises(ValueError, match=f"reason {wrong}: there are 0 to 6"):
+            engine.refused(wrong)

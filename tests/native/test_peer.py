@@ -10,6 +10,7 @@ import pytest
 from support import frames
 from support.graphs import node
 from support.h2peer import Peer, Stream, connected, frame, grpc_head
+from support.refusals import Refusals
 from support.servers import Served, message, serving, until
 
 from executor._native import server
@@ -42,9 +43,11 @@ async def served_beside(limits: ServeLimits, **more: Any) -> AsyncIterator[tuple
     ids=["nothing", "half a prefix", "a little", "all but the end"],
 )
 async def test_request_that_comes_too_slowly_is_refused(chunks: list[bytes], came: int) -> None:
-    async with served_beside(HURRY) as (_, peer):
+    async with served_beside(HURRY) as (served, peer):
+        refused = Refusals(served.bench.engine)
         stream = peer.open(grpc_head(), *chunks, end=False)
         await peer.wait(lambda: stream.ended)
+        assert refused() == {"slow": 1}
         text = stream.field("grpc-message") or ""
         assert stream.status == "4"
         assert text.startswith(f"request came too slowly: {came} bytes in 0.")
@@ -134,6 +137,7 @@ async def test_stream_that_always_has_a_message_half_here_is_let_be() -> None:
 
 async def test_header_block_that_never_ends_ends_the_connection() -> None:
     async with served_beside(ServeLimits(header_timeout_s=0.1)) as (served, _):
+        refused = Refusals(served.bench.engine)
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         talk = frames.Peer()
         head = talk.headers(1, frames.REQUEST, parts=[10, 10])
@@ -143,6 +147,7 @@ async def test_header_block_that_never_ends_ends_the_connection() -> None:
                 pass
         writer.close()
         await until(lambda: served.server.native.connections == 2)
+        assert refused() == {"slow": 1}
 
 
 async def test_connection_that_waits_for_its_client_to_ask_is_let_be() -> None:
@@ -157,6 +162,7 @@ async def test_connection_that_waits_for_its_client_to_ask_is_let_be() -> None:
 async def test_answers_that_nobody_reads_end_the_connection(how: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "millrace.rpc")
     async with served_beside(ServeLimits(body_timeout_s=0.2)) as (served, peer):
+        refused = Refusals(served.bench.engine)
         large = message("x" * (8 << 20 if how == "socket" else 200_000)).SerializeToString()
         if how == "window":
             peer.h2.update_settings({WINDOW: 0})
@@ -166,6 +172,7 @@ async def test_answers_that_nobody_reads_end_the_connection(how: str, caplog: py
         if how == "socket":
             peer.pause()
         await until(lambda: served.server.native.connections == 1)
+        assert refused() == {"unread": 1}
     assert [record.message for record in caplog.records if "answers lie there" in record.message]
 
 
@@ -223,6 +230,7 @@ async def _send_all(peer: Peer, stream: Stream, data: bytes) -> None:
 
 async def test_answers_over_the_bound_of_what_may_lie_unread_are_refused() -> None:
     async with served_beside(ServeLimits(unread_bytes=30_000)) as (served, peer):
+        refused = Refusals(served.bench.engine)
         peer.h2.update_settings({WINDOW: 0})
         peer.flush()
         asked = frame(message("x" * 20_000).SerializeToString())
@@ -233,6 +241,7 @@ async def test_answers_over_the_bound_of_what_may_lie_unread_are_refused() -> No
         assert second.status == "8"
         assert (second.field("grpc-message") or "").startswith("answers wait unread: 20")
         assert (second.field("grpc-message") or "").endswith("over the limit of 30000")
+        assert refused() == {"unread": 1}
         peer.h2.update_settings({WINDOW: 1 << 20})
         peer.flush()
         await peer.wait(lambda: first.ended)

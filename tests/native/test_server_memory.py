@@ -10,6 +10,7 @@ import h2.errors
 import pytest
 from support.graphs import node
 from support.h2peer import Peer, connected, frame, grpc_head
+from support.refusals import Refusals
 from support.servers import GrpcNode, Served, aio_client, grpc_node, message, serving, until
 
 from executor._native import budget, buffer, exits, program
@@ -153,6 +154,7 @@ async def test_who_has_memory_and_brings_nothing_makes_way_for_those_that_wait()
     limits = ServeLimits(receive_rate=0, body_timeout_s=0.2)
     async with short_of_memory(limits=limits) as (served, peer, held):
         held.close()
+        refused = Refusals(served.bench.engine)
         async with connected(served.port) as idle:
             for _ in range(8):
                 idle.open(grpc_head(), LARGE[:10], end=False)
@@ -161,6 +163,7 @@ async def test_who_has_memory_and_brings_nothing_makes_way_for_those_that_wait()
             await idle.wait(lambda: all(stream.ended for stream in idle.streams.values()))
             texts = [stream.field("grpc-message") or "" for stream in idle.streams.values()]
             assert all("while others wait for memory, 0.2 s are allowed" in text for text in texts)
+            assert refused() == {"slow": 8}
 
 
 async def test_answer_that_is_read_too_long_makes_way_for_those_that_wait() -> None:
@@ -172,6 +175,7 @@ async def test_answer_that_is_read_too_long_makes_way_for_those_that_wait() -> N
     echo = {"m": {Method.PREDICT: (Mode.ASYNC, same)}}
     async with short_of_memory(limits=limits, replaced=echo) as (served, peer, held):
         held.close()
+        refused = Refusals(served.bench.engine)
         async with connected(served.port) as slow:
             slow.h2.update_settings({4: 0})
             slow.h2.acknowledge_received_data = lambda size, number: None  # type: ignore[assignment]
@@ -190,6 +194,7 @@ async def test_answer_that_is_read_too_long_makes_way_for_those_that_wait() -> N
             await slow.wait(lambda: all(stream.reset is not None for stream in streams))
             assert {stream.reset for stream in streams} == {int(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)}
             assert not slow.closed
+            assert refused() == {"unread": 8}
 
 
 async def test_small_ones_do_not_keep_a_large_one_out() -> None:

@@ -31,7 +31,7 @@ while True:
 def region() -> Iterator[stats.Region]:
     made = stats.Region(2)
     yield made
-    os.close(made.fd)
+    made.close()
 
 
 def test_series_of_all_processes_are_added_up(region: stats.Region) -> None:
@@ -70,7 +70,7 @@ def test_a_quantile_is_off_by_little(values: list[float], rank: float) -> None:
         exact = sorted(values)[max(0, math.ceil(rank * len(values)) - 1)]
         assert stats.quantiles(counts, [rank])[rank] == pytest.approx(exact, rel=0.0165)  # type: ignore[arg-type]
     finally:
-        os.close(region.fd)
+        region.close()
 
 
 def test_quantiles_of_nothing_and_of_extremes(region: stats.Region) -> None:
@@ -148,3 +148,29 @@ def test_what_cannot_be_is_refused(region: stats.Region) -> None:
             stats.Segment(region, index).fold(index)
     with pytest.raises(ValueError, match="-1 segments"):
         stats.Region(-1)
+
+
+def test_what_is_closed_goes_on_counting() -> None:
+    region = stats.Region(1)
+    number = stats.Segment(region, 1).counter(b"calls")
+    descriptor = region.fd
+    for _ in range(2):
+        region.close()
+    assert region.fd == -1
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    number.add(3)
+    assert region.read(0.0) == {(stats.COUNTER, b"calls"): 3}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        stats.Region(1, descriptor)
+
+
+def test_a_region_that_is_gone_leaves_nothing() -> None:
+    region = stats.Region(0)
+    number, descriptor = stats.Segment(region, 0).counter(b"calls"), region.fd
+    del region
+    os.fstat(descriptor)
+    number.add(1)
+    del number
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)

@@ -1,15 +1,20 @@
 """One HTTP call of a node: redirects, and bodies of any kind."""
 
+import asyncio
+import contextlib
 import gzip
 import json
 from typing import Any
 
 import pytest
 from aiohttp import web
+from support.rest import raw_server
 from support.rest_nodes import BODY, Context, Waiting, call, run, web_node
 
 from executor import errors
 from executor._native import message as messages
+from executor.rest import calls
+from executor.settings import Address, Scheme
 from executor.types import Encoding, Form, Method
 
 
@@ -115,5 +120,47 @@ def test_a_foreign_body_goes_with_its_own_type() -> None:
             assert seen[0][1] == packed
             assert seen[0][0].getall("content-type") == ["text/x"]
             assert seen[0][0].getall("content-encoding") == ["identity"]
+
+    run(test())
+
+
+def test_a_call_knows_that_it_was_sent_again_and_how_long_it_waited() -> None:
+    async def quits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b""):
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+        writer.close()
+
+    async def ask(site: calls.Site) -> calls.Call:
+        ended = asyncio.Event()
+        made = calls.Call(site, calls.Request("GET", "/", b"", b"", None), lambda *_: ended.set())
+        await asyncio.wait_for(ended.wait(), 10)
+        return made
+
+    async def test() -> None:
+        async with raw_server(quits) as port:
+            site = calls.Site(Address(Scheme.HTTP, "127.0.0.1", port), 1000, 5.0)
+            first, second = await ask(site), await ask(site)
+            assert (first.retries, second.retries) == (0, 1)
+            assert first.waited > 0
+            assert second.waited > 0
+            assert site.report() == [(f"127.0.0.1:{port}", "ready")]
+            await site.close()
+            assert site.report() == []
+
+    run(test())
+
+
+def test_a_call_that_is_left_knows_how_long_it_waited() -> None:
+    async def test() -> None:
+        site = calls.Site(Address(Scheme.HTTP, "127.0.0.1", 1), 1000, 5.0)
+        made = calls.Call(site, calls.Request("GET", "/", b"", b"", None), lambda *_: None)
+        assert site.report() == [("127.0.0.1:1", "connecting")]
+        made.cancel()
+        waited = made.waited
+        made.cancel()
+        assert made.waited == waited > 0
+        await site.close()
 
     run(test())

@@ -79,13 +79,15 @@ def test_headers_over_the_bound(what: str) -> None:
     request = big.get(what, head("GET", "/live", *(f"X-{number}: y" for number in range(500))))
 
     async def test() -> None:
-        limits = ServeLimits(max_header_bytes=2000)
-        async with served(app(), limits) as (_, port):
+        limits, refused, front = ServeLimits(max_header_bytes=2000), list[str](), app()
+        front.on_refused = refused.append
+        async with served(front, limits) as (_, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request)
             reply = await read_reply(reader)
             assert reply.status == 431
             assert "2000 bytes" in json.loads(reply.body)["status"]["info"]
+            assert refused == ["message"]
             assert await reader.read() == b""
             writer.close()
 
@@ -107,14 +109,16 @@ def test_garbage_is_answered_with_400() -> None:
 @pytest.mark.parametrize(("cut", "what"), [(20, "headers"), (-3, "body")])
 def test_slow_requests_time_out(cut: int, what: str) -> None:
     async def test() -> None:
-        limits = ServeLimits(header_timeout_s=0.1, body_timeout_s=0.1)
-        async with served(app(), limits) as (server, port):
+        limits, refused, front = ServeLimits(header_timeout_s=0.1, body_timeout_s=0.1), list[str](), app()
+        front.on_refused = refused.append
+        async with served(front, limits) as (server, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(head("POST", PREDICT, body=BODY)[:cut])
             reply = await read_reply(reader)
             assert reply.status == 408
             assert json.loads(reply.body)["status"]["info"].startswith(what)
             await until(lambda: server.connections == 0 and server.requests == 0)
+            assert refused == ["slow"]
             writer.close()
 
     run(test())
@@ -153,13 +157,16 @@ def test_a_slow_graph_is_not_a_slow_client() -> None:
 def test_unread_answers_end_the_connection() -> None:
     async def test() -> None:
         reply = b'"' + b"x" * 30_000_000 + b'"'
-        async with served(app(MemoryInference(reply=reply)), ServeLimits(body_timeout_s=0.2)) as (server, port):
+        refused, front = list[str](), app(MemoryInference(reply=reply))
+        front.on_refused = refused.append
+        async with served(front, ServeLimits(body_timeout_s=0.2)) as (server, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
             writer.write(head("POST", PREDICT, body=BODY))
             await until(lambda: server.connections == 1)
             await until(lambda: server.connections == 0)
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                 await reader.readexactly(len(reply))
+            assert refused == ["unread"]
             writer.close()
 
     run(test())
@@ -167,11 +174,14 @@ def test_unread_answers_end_the_connection() -> None:
 
 def test_too_many_connections() -> None:
     async def test() -> None:
-        async with served(app(), ServeLimits(max_connections=2)) as (server, port):
+        refused, front = list[str](), app()
+        front.on_refused = refused.append
+        async with served(front, ServeLimits(max_connections=2)) as (server, port):
             opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
             await until(lambda: server.connections == 2)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert (await read_reply(reader)).status == 503
+            assert refused == ["connections"]
             for _, other in opened:
                 other.write(head("GET", "/live"))
             assert (await read_reply(opened[0][0])).status == 200
@@ -210,8 +220,10 @@ def test_plain_requests_and_what_is_held_behind_them_are_charged() -> None:
 def test_without_memory_for_what_comes_behind_a_plain_request_it_is_refused_in_its_turn() -> None:
     async def test() -> None:
         memory = budget.Budget(4000, 400)
-        inference = MemoryInference(delay_s=0.2)
-        async with served(App(inference, seldon.EXECUTOR_REST, budget=memory)) as (server, port):
+        inference, told = MemoryInference(delay_s=0.2), list[str]()
+        front = App(inference, seldon.EXECUTOR_REST, budget=memory)
+        front.on_refused = told.append
+        async with served(front) as (server, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(head("POST", PREDICT, body=BODY))
             await until(lambda: len(inference.asked) == 1)
@@ -219,6 +231,7 @@ def test_without_memory_for_what_comes_behind_a_plain_request_it_is_refused_in_i
             assert (await read_reply(reader)).body == BODY
             refused = await read_reply(reader)
             assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert told == ["message"]
             assert refused.headers["connection"] == "close"
             assert "no memory for this request now" in json.loads(refused.body)["status"]["info"]
             writer.write(b"more that nobody reads")

@@ -50,3 +50,20 @@ async def test_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch)
     with pytest.raises(OSError, match=r"models\.test has no address"):
         await dial.connect(Address(Scheme.HTTP, "models.test", port), asyncio.Protocol, None)
+
+
+async def test_the_end_of_an_idle_connection_is_seen() -> None:
+    sock = listener()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", sock.getsockname()[1])
+    there, _ = sock.accept()
+    transport.pause_reading()
+    assert not dial.has_something(transport)
+    there.close()
+    while not dial.has_something(transport):
+        await asyncio.sleep(0.001)
+    transport.close()
+    await asyncio.sleep(0)
+    assert dial.has_something(transport)
+    assert dial.has_something(None)
+    sock.close()

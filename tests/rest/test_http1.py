@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.rest import raw_server, until
 
-from executor.rest import http1
+from executor.rest import dial, http1
 from executor.settings import Address, Scheme
 
 REQUEST = (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",)
@@ -277,7 +277,7 @@ async def test_a_connection_that_was_idle_is_looked_at(monkeypatch: pytest.Monke
         looked.append(transport)
         return True
 
-    monkeypatch.setattr(http1, "_has_something", has_something)
+    monkeypatch.setattr(dial, "has_something", has_something)
     peer = Peer(OK)
     async with pool_to(peer) as pool:
         for _ in range(3):
@@ -286,3 +286,25 @@ async def test_a_connection_that_was_idle_is_looked_at(monkeypatch: pytest.Monke
         assert (peer.connections, len(looked)) == (3, 2)
         await pool.close()
         await until(lambda: peer.open == 0)
+
+
+async def test_what_waits_for_a_connection_knows_how_long() -> None:
+    go = asyncio.Event()
+    peer = Peer(OK, wait=go)
+    async with pool_to(peer, connections_max=1) as pool:
+        ended: list[Any] = []
+        first, second, left = [pool.begin(REQUEST, lambda *end: ended.append(end)) for _ in range(3)]
+        assert pool.states() == ["connecting"]
+        await until(lambda: peer.requests == 1)
+        assert (pool.states(), second.waited) == (["ready"], 0)
+        left.cancel()
+        go.set()
+        await until(lambda: len(ended) == 2)
+        assert 0 < first.waited < second.waited
+        assert 0 < left.waited < second.waited
+        again = pool.begin(REQUEST, lambda *end: ended.append(end))
+        await until(lambda: len(ended) == 3)
+        assert again.waited == 0
+        await pool.close()
+        await until(lambda: peer.open == 0)
+        assert pool.states() == []

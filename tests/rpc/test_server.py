@@ -32,11 +32,14 @@ FOREVER: dict[str, Any] = {"replaced": {"m": dict.fromkeys(Method, (Mode.ASYNC, 
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once() -> None:
+    refused: list[None] = []
     async with serving(node("m"), limits=ServeLimits(max_connections=2)) as served:
+        served.server.on_refused = lambda: refused.append(None)
         async with connected(served.port), connected(served.port) as second:
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             assert await asyncio.wait_for(reader.read(), 5) == b""
             writer.close()
+            assert len(refused) == 1
             assert (await second.ask(grpc_head(), HELLO)).status == "0"
         await until(lambda: served.server.native.connections == 0)
         async with connected(served.port) as third:

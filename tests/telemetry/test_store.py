@@ -1,6 +1,8 @@
 """What a process counts in, alone and as one of a group."""
 
+import gc
 import os
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -76,6 +78,37 @@ def test_series_for_which_there_is_no_room_are_counted(alone: Store) -> None:
     for number in range(5000):
         alone.segment.counter(b"c%d{}" % number)
     assert value(alone, 'millrace_metrics_dropped_total{reason="room"}') == alone.region.refused > 0
+
+
+def test_a_counter_grows_by_what_something_else_counted(alone: Store) -> None:
+    for total in (3, 3, 10):
+        alone.grow(families.PAYLOADS, "sent", to=total)
+    alone.grow(families.PAYLOADS, "lost", to=1)
+    assert value(alone, 'millrace_payloads_total{result="sent"}') == 10
+    assert value(alone, 'millrace_payloads_total{result="lost"}') == 1
+
+
+def test_what_is_closed_is_gone_at_once() -> None:
+    class Sampler:
+        def __init__(self) -> None:
+            self.store = Store()
+            self.store.sampled(self.sample)
+
+        def sample(self) -> None:
+            self.store.set(families.WORKERS, to=1)
+
+    gc.disable()
+    try:
+        made = Sampler()
+        gone, descriptor = weakref.ref(made.store), made.store.region.fd
+        made.store.close()
+        made.store.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+        del made
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_group_is_told_as_one() -> None:
