@@ -39,7 +39,7 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
+    PUID_MAX, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED,
     STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
@@ -48,7 +48,6 @@ from executor.status import Status
 
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
-    PUID_MAX = 64
     # What a Python handler may have waiting for it, or for its client, before the RPC is ended.
     STREAM_BYTES = 1 << 20
 
@@ -267,7 +266,7 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
             if has_puid or field.value_size == 0:
                 continue         # nodes get one, and never an empty one
             if field.value_size > PUID_MAX:
-                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid of more than 64 bytes")
+                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid of more than 256 bytes")
                 return NULL
             has_puid = True
             puid[0] = fields[count]

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 JSON_TYPES = (None, "application/json")
 """Content-Types of the short way."""
 
+_JSON_LINE = answers.lines_of([answers.JSON])
+
 Tell = Callable[[int, bytes, bytes], object]
 """Takes a status, header lines and a body."""
 
@@ -117,19 +119,23 @@ class Plain:
             return
         try:
             if answer is not None:
-                self._answer(tell, bytes(answer))
+                self._answer(tell, answer)
                 return
         except Exception as cause:
             error = cause
         reply = self._failure(error or errors.Error("no answer"))
         tell(reply.status, answers.lines_of([*reply.headers]) + self._lines, reply.body)
 
-    def _answer(self, tell: Tell, body: bytes) -> None:
+    def _answer(self, tell: Tell, answer: messages.Message) -> None:
         table, route = self._routes.table, self._route
+        body = bytes(answer)
         status = route.status_of(body) if route.status_of else 200
         if table.escape_html:
             body = answers.escape_html(body)
-        tell(status, b"content-type: application/json\r\n" + self._lines, body)
+        tell(status, _JSON_LINE + self._lines if answer.kind is None else self._typed(answer), body)
+
+    def _typed(self, answer: messages.Message) -> bytes:
+        return answers.lines_of([answers.type_of(answer)]) + self._lines
 
     def _failure(self, error: Exception) -> answers.Reply:
         if not isinstance(error, errors.Error):
