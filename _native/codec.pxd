@@ -2,18 +2,15 @@
 # Must not know any protocol: a new one fills in a table and registers it.
 
 from executor._native.message cimport message_t
-from executor._native.types cimport failure_t
+from executor._native.types cimport PUID_MAX, failure_t
 
 ctypedef struct name_t:
     const char *data             # UTF-8, not NUL-terminated
     size_t size
 
-cdef enum:
-    TAKEN_PUID_MAX = 64          # as many as a request keeps
-
 # The request that a feedback message is about.
 ctypedef struct taken_puid_t:
-    char[TAKEN_PUID_MAX] text
+    char[PUID_MAX] text
     int size
 
 # What the executor adds to the one meta field of an answer.
@@ -48,6 +45,8 @@ ctypedef struct codec_t:
     # How an empty message is written; size 0 when it is no bytes at all.
     const char *empty
     size_t empty_size
+    # Can a feedback stand where a message is answered? Then one that the root has no use for goes back as it came.
+    bint any_answer
 
     # The mean of the tensors in a list message, as AVERAGE_COMBINER's component answers it; NULL, and nothing said,
     # where that is not plain. The function itself may be NULL.

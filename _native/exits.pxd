@@ -4,7 +4,7 @@
 from executor._native.endpoint cimport Endpoint, call_t, error_t, metadata_t
 from executor._native.message cimport message_t
 from executor._native.transport cimport Reactor, reactor_t, work_t
-from executor._native.types cimport METHOD_COUNT
+from executor._native.types cimport METHOD_COUNT, PUID_MAX
 
 ctypedef struct job_t
 ctypedef struct exit_t
@@ -54,7 +54,7 @@ cdef class Context:
     cdef readonly int method
     cdef double due
     cdef metadata_t *metadata
-    cdef char[64] puid_bytes
+    cdef char[PUID_MAX] puid_bytes
     cdef int puid_size
 
 

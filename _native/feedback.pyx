@@ -70,9 +70,10 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
             feedback_own(step)
         return
     if request.error == NULL:
-        # A root without feedback answers an empty message.
-        message_unref(step.message)
-        step.message = answer if answer != NULL else empty_message(request.encoding)
+        # A root without feedback answers what it was given, where that can be an answer, else an empty message.
+        if answer != NULL or not codec_of(request.encoding).any_answer:
+            message_unref(step.message)
+            step.message = answer if answer != NULL else empty_message(request.encoding)
         if step.message == NULL:
             fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
         else:

@@ -13,12 +13,12 @@ from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, fr
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
 from executor._native.program cimport Program
 from executor._native.transport cimport Reactor, reactor_add_work, work_t
+from executor._native.types cimport PUID_MAX
 
 from executor import errors
 
 cdef enum:
     PUID_SIZE = 36
-    PUID_MAX = 64
 
 
 cdef class Request:
@@ -138,7 +138,7 @@ def submit(
     `headers` are (name, value) pairs that every node gets, or an `http1.Fields`, to which the puid is added;
     `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
     being made, perhaps before this returns. Raises LimitError when too many requests run already, RequestError for a
-    puid of more than 64 bytes, or that no header can carry.
+    puid of more than 256 bytes, or that no header can carry.
     """
     cdef Request face
     cdef bytes raw_puid = bytes_of(puid)

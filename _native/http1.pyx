@@ -47,6 +47,8 @@ cdef int fill_tables() except -1:
 
 fill_tables()
 
+cdef str JSON_TYPE = "application/json"
+
 # What is done with a header of a request.
 cdef enum:
     FIELD_FORWARD = 0
@@ -297,12 +299,18 @@ cdef class Reply:
         return True
 
     def message(self, int encoding):
-        """The body as a message, by reference. The charge goes with it, and is given back when its memory is."""
+        """The body as a message, by reference, of the type it came with. The charge goes with it, and is given back
+        when its memory is.
+        """
         cdef buffer_t *buffer = buffer_of_bytes(self.body)
+        cdef message_t *message
         if self.charge > 0:
             buffer_charge(buffer, self.budget.raw, self.charge)
             self.charge = 0
-        return message_wrap(message_of(encoding, 0, buffer))
+        message = message_of(encoding, 0, buffer)
+        if message != NULL and self.content_type and self.content_type != JSON_TYPE:
+            message.kind = buffer_of_bytes(self.content_type.encode("latin-1", "replace"))
+        return message_wrap(message)
 
 
 def read_reply(bytes data not None, Py_ssize_t head_max, Py_ssize_t body_max):

@@ -4,6 +4,7 @@ Must not look into payload values, nor touch Python objects. What is not edited 
 order of members, the text of numbers.
 """
 
+from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset, strlen
 
@@ -13,7 +14,7 @@ from executor._native.json cimport (
     string_is, string_plain, string_t,
 )
 from executor._native.message cimport (
-    message_add_copy, message_add_part, message_flat, message_new, message_ref, message_unref,
+    message_add_copy, message_add_part, message_describe, message_flat, message_new, message_ref, message_unref,
 )
 from executor._native.text cimport (
     text_begin, text_byte, text_drop, text_integer, text_string, text_t, text_word,
@@ -436,7 +437,9 @@ cdef message_t *text_edit_meta(message_t *message, const meta_edit_t *edit, fail
     text_drop(&edited.text)
     if result < 0:
         message_unref(edited.result)
-        return NULL
+        # Text that cannot be edited goes on as it is: it was the node's to write, and is the client's to read.
+        return message_ref(message) if failure.status != STATUS_RESOURCE_EXHAUSTED else NULL
+    message_describe(edited.result, message)
     return edited.result
 
 
@@ -446,10 +449,17 @@ cdef int add_word(message_t *message, const char *word) noexcept nogil:
     return message_add_copy(message, word, strlen(word))
 
 
-cdef int check_item(const message_t *item, failure_t *failure) noexcept nogil:
-    if is_object(item):
+# An item may be any JSON; of what is inside its brackets, only the structure is looked at.
+cdef int check_item(message_t *item, int number, failure_t *failure) noexcept nogil:
+    cdef const unsigned char *data = message_flat(item)
+    cdef json_t json = json_over(data, item.size, failure)
+    cdef char[80] text
+    if data == NULL:
+        return out_of_memory(failure)
+    if json_pass(&json) == 0 and json_finish(&json) == 0:
         return 0
-    return fail(failure, STATUS_INVALID_ARGUMENT, 0, b"an item of the list is no JSON object")
+    snprintf(text, sizeof(text), b"Data is not JSON: item %d of the list", number)
+    return fail(failure, STATUS_INVALID_ARGUMENT, failure.offset, text)
 
 
 cdef message_t *text_make_list(message_t **items, int count, failure_t *failure) noexcept nogil:
@@ -459,7 +469,7 @@ cdef message_t *text_make_list(message_t **items, int count, failure_t *failure)
     for index in range(count):
         if failed:
             break
-        if check_item(items[index], failure) < 0:
+        if check_item(items[index], index + 1, failure) < 0:
             message_unref(made)
             return NULL
         failed |= index > 0 and add_word(made, b",") < 0

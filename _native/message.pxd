@@ -18,6 +18,7 @@ ctypedef struct message_t:
     int count                    # spans in use
     int capacity
     size_t size                  # bytes over all spans
+    buffer_t *kind               # what its sender said that it is, an HTTP Content-Type; NULL: the encoding says it
     span_t *spans                # `inline_spans`, or the heap when there are more
     span_t[6] inline_spans
 
@@ -34,6 +35,8 @@ cdef int message_add_copy(message_t *message, const void *data, size_t size) noe
 cdef int message_add_part(message_t *message, const message_t *source, size_t start, size_t size) noexcept nogil
 # Makes the message one span. Returns its bytes, or NULL when memory is out. An empty message gives a valid pointer.
 cdef const unsigned char *message_flat(message_t *message) noexcept nogil
+# The same is said of `message`, which is new, as of `source`.
+cdef void message_describe(message_t *message, const message_t *source) noexcept nogil
 # True when nobody else can see the bytes, so that a view of them may be written to.
 cdef bint message_is_sole(const message_t *message) noexcept nogil
 

@@ -6,6 +6,7 @@ list over the old buffers and a few new bytes.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
@@ -28,6 +29,7 @@ cdef message_t *message_new(int encoding, int form) noexcept nogil:
     message.count = 0
     message.capacity = INLINE_SPANS
     message.size = 0
+    message.kind = NULL
     message.spans = message.inline_spans
     return message
 
@@ -51,6 +53,7 @@ cdef void message_free(message_t *message) noexcept nogil:
         buffer_unref(message.spans[index].buffer)
     if message.spans != message.inline_spans:
         free(message.spans)
+    buffer_unref(message.kind)
     free(message)
 
 
@@ -140,6 +143,11 @@ cdef const unsigned char *message_flat(message_t *message) noexcept nogil:
     return message.spans[0].data
 
 
+cdef void message_describe(message_t *message, const message_t *source) noexcept nogil:
+    if source.kind != NULL:
+        message.kind = buffer_ref(source.kind)
+
+
 cdef bint message_is_sole(const message_t *message) noexcept nogil:
     return (
         counter_get(<long *>&message.refs) == 1
@@ -179,13 +187,14 @@ cdef buffer_t *buffer_of_object(object data) except NULL:
 
 
 cdef class Message:
-    """A payload on the wire: `Message(data, encoding=0, form=0)` over bytes or any contiguous buffer.
+    """A payload on the wire: `Message(data, encoding=0, form=0, kind=None)` over bytes or any contiguous buffer.
 
-    `encoding` is one of `executor.types.Encoding`, `form` one of `executor.types.Form`. Bytes and read-only
-    buffers are kept by reference, writable ones copied. Raises ValueError for a number that is neither.
+    `encoding` is one of `executor.types.Encoding`, `form` one of `executor.types.Form`, `kind` an HTTP Content-Type
+    where the encoding does not say it all. Bytes and read-only buffers are kept by reference, writable ones copied.
+    Raises ValueError for a number that is neither.
     """
 
-    def __cinit__(self, data=None, int encoding=0, int form=0):
+    def __cinit__(self, data=None, int encoding=0, int form=0, str kind=None):
         cdef buffer_t *buffer
         if encoding < 0 or encoding >= ENCODING_COUNT:
             raise ValueError(f"encoding {encoding}: allowed are 0 to {ENCODING_COUNT - 1}")
@@ -200,6 +209,8 @@ cdef class Message:
         self.raw = message_of(encoding, form, buffer)
         if self.raw == NULL:
             raise MemoryError()
+        if kind is not None:
+            self.raw.kind = buffer_of_bytes(kind.encode("latin-1", "replace"))
 
     def __dealloc__(self):
         message_unref(self.raw)
@@ -211,6 +222,13 @@ cdef class Message:
     @property
     def form(self):
         return self.raw.form
+
+    @property
+    def kind(self):
+        """The Content-Type that its sender gave it; None where the encoding says it."""
+        if self.raw.kind == NULL:
+            return None
+        return PyUnicode_DecodeLatin1(<const char *>self.raw.kind.data, self.raw.kind.size, NULL)
 
     @property
     def spans(self):

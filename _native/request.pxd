@@ -8,6 +8,7 @@ from executor._native.meters cimport engine_meter_t
 from executor._native.program cimport program_t
 from executor._native.tap cimport tap_t
 from executor._native.transport cimport reactor_t, timer_t
+from executor._native.types cimport PUID_MAX
 
 ctypedef struct request_t
 ctypedef struct engine_t
@@ -44,7 +45,7 @@ ctypedef struct request_t:
     message_t *message           # the client's
     metadata_t *metadata
     tap_t *tap                   # where its payloads are logged; NULL: nowhere
-    char[64] puid
+    char[PUID_MAX] puid
     int puid_size
     double deadline              # 0: none
     double started

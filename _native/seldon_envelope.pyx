@@ -9,13 +9,12 @@ from libc.stdint cimport int32_t
 from libc.string cimport memcmp, memcpy, memset
 
 from executor._native.buffer cimport buffer_new, buffer_unref
-from executor._native.codec cimport TAKEN_PUID_MAX
 from executor._native.cursor cimport cursor_enter, cursor_over
 from executor._native.message cimport (
     message_add, message_add_part, message_flat, message_new, message_ref, message_unref,
 )
 from executor._native.types cimport (
-    ENCODING_SELDON_PROTO, FORM_FEEDBACK, FORM_LIST, FORM_MESSAGE, ROUTE_ALL, STATUS_INTERNAL,
+    ENCODING_SELDON_PROTO, FORM_FEEDBACK, FORM_LIST, FORM_MESSAGE, PUID_MAX, ROUTE_ALL, STATUS_INTERNAL,
     STATUS_RESOURCE_EXHAUSTED, fail,
 )
 from executor._native.wire cimport (
@@ -464,7 +463,7 @@ cdef int read_puid(cursor_t meta, taken_puid_t *puid, failure_t *failure) noexce
         got = find_next(&meta, META_PUID, &field, failure)
         if got <= 0:
             return got
-        puid.size = <int>min(field.size, <size_t>TAKEN_PUID_MAX)
+        puid.size = <int>min(field.size, <size_t>PUID_MAX)
         memcpy(puid.text, field.data, puid.size)
 
 

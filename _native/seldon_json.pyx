@@ -136,6 +136,7 @@ codec.feedback_routes = text_feedback_routes
 codec.transcode = transcode
 codec.empty = b"{}"
 codec.empty_size = 2
+codec.any_answer = True
 codec_register(&codec)
 seldon_set_transcoder(transcode)
 

@@ -37,7 +37,7 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    PUID_MAX, STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
     STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
@@ -46,7 +46,6 @@ from executor.status import Status
 
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
-    PUID_MAX = 64
     # What may wait for a Python handler, and for its client, before the RPC is ended.
     FEED_BYTES = 64 << 10
     STREAM_BYTES = 1 << 20
@@ -269,7 +268,7 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
             if has_puid or field.value_size == 0:
                 continue         # nodes get one, and never an empty one
             if field.value_size > PUID_MAX:
-                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid of more than 64 bytes")
+                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid of more than 256 bytes")
                 return NULL
             has_puid = True
             puid[0] = fields[count]

@@ -4,6 +4,7 @@
 from executor._native.endpoint cimport metadata_t
 from executor._native.message cimport message_t
 from executor._native.transport cimport Reactor, reactor_t, work_t
+from executor._native.types cimport PUID_MAX
 
 # What a payload is to its node, and as bits what is logged of a node.
 cdef enum:
@@ -11,16 +12,13 @@ cdef enum:
     TAP_RESPONSE = 2
     TAP_FEEDBACK = 4
 
-cdef enum:
-    TAP_PUID = 64
-
 ctypedef struct tapped_t:
     tapped_t *next
     message_t *message
     int node
     int kind                     # TAP_*
     int puid_size
-    char[TAP_PUID] puid
+    char[PUID_MAX] puid
 
 ctypedef struct tap_t:
     reactor_t *reactor

@@ -9,7 +9,9 @@ from libc.string cimport memcmp, memcpy, memset
 
 from executor._native.endpoint cimport metadata_t
 from executor._native.http2 cimport nv_t
-from executor._native.message cimport message_add_part, message_new, message_t, message_unref, message_wrap
+from executor._native.message cimport (
+    message_add_part, message_describe, message_new, message_t, message_unref, message_wrap,
+)
 from executor._native.transport cimport Reactor, reactor_add_work, reactor_drop_work, work_t
 
 REQUEST, RESPONSE, FEEDBACK = TAP_REQUEST, TAP_RESPONSE, TAP_FEEDBACK
@@ -64,10 +66,11 @@ cdef void tap_add(
         free(tapped)
         tap.lost += 1
         return
+    message_describe(tapped.message, message)
     tapped.next = NULL
     tapped.node = node
     tapped.kind = kind
-    tapped.puid_size = min(puid_size, TAP_PUID)
+    tapped.puid_size = min(puid_size, <int>sizeof(tapped.puid))
     memcpy(tapped.puid, puid, tapped.puid_size)
     if tap.first == NULL:
         tap.first = tapped

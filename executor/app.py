@@ -187,6 +187,7 @@ def select(settings: RunSettings, text: str) -> manifest.Selected:
         document=settings.document,
         reached=[*settings.components, *settings.endpoints],
         prepackaged=here,
+        idle=settings.by_front,
         name=settings.manifest,
     )
 

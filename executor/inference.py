@@ -5,10 +5,11 @@ Must not know HTTP or gRPC. The gRPC front's hot path enters the flow natively a
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from executor import errors
 from executor._native import flow, front, http1, message, program
@@ -17,20 +18,32 @@ from executor.graph import spec
 from executor.health import GraphHealth
 from executor.protocol import seldon
 from executor.status import Status
-from executor.types import Method, Walk
+from executor.types import Encoding, Method, Walk
 
 Done = Callable[[message.Message | None, Exception | None], object]
 """Is told a request's answer, or its error."""
 
 
+Headers = Sequence[tuple[str, str]]
+"""Those of a request, names in lower case; nodes get them, whatever they are asked."""
+
+
 class Node(Protocol):
     """What is asked of a node besides predictions: a component host, a REST node or a gRPC node is one."""
 
-    async def metadata(self) -> Mapping[str, Any]:
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         """What the node says of itself, in the form of Seldon's metadata."""
 
-    async def status(self) -> message.Message:
+    async def status(self, headers: Headers = ()) -> message.Message:
         """The node's health, as it words it. Raises `errors.Error` when it is not well."""
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A node that words its metadata itself, so that they can be passed on as they are."""
+
+    async def metadata_text(self, headers: Headers = ()) -> message.Message:
+        """What the node says of itself, whatever that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,25 +264,34 @@ class Inference:
         finally:
             request.cancel()
 
-    async def model_metadata(self, name: str) -> Mapping[str, Any]:
+    async def model_metadata(self, name: str, headers: Headers = ()) -> Mapping[str, Any]:
         """What the node `name` says of itself. Raises `errors.RequestError` when there is no such node."""
         with self._bound.asked():
-            return await self._node(name).metadata()
+            return await self._node(name).metadata(headers)
 
-    async def graph_metadata(self) -> Mapping[str, Any]:
+    async def metadata_text(self, name: str, headers: Headers = ()) -> message.Message:
+        """The same as JSON text: the node's own, where it is reached over REST."""
+        with self._bound.asked():
+            node = self._node(name)
+            if isinstance(node, Worded):
+                return await node.metadata_text(headers)
+            told = json.dumps(await node.metadata(headers), separators=(",", ":"), ensure_ascii=False)
+        return message.Message(told.encode("utf-8", "replace"), Encoding.SELDON_JSON)
+
+    async def graph_metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         """Metadata of all nodes, and what goes into the graph and comes out of it. The first failure is raised."""
         bound = self._bound
         if bound.graph is None:
             raise errors.RequestError("a single node has no graph metadata", status=Status.UNIMPLEMENTED)
         names = [node.name for node in bound.plan.nodes if node.name in bound.nodes]
         with bound.asked():
-            found = await asyncio.gather(*(bound.nodes[name].metadata() for name in names))
+            found = await asyncio.gather(*(bound.nodes[name].metadata(headers) for name in names))
         return seldon.graph_metadata(bound.plan.name, bound.graph, dict(zip(names, found, strict=True)))
 
-    async def node_status(self, name: str) -> message.Message:
+    async def node_status(self, name: str, headers: Headers = ()) -> message.Message:
         """The health of the node `name`, as it words it."""
         with self._bound.asked():
-            return await self._node(name).status()
+            return await self._node(name).status(headers)
 
     def _node(self, name: str) -> Node:
         if not name and len(self.plan.nodes) == 1:
@@ -277,8 +299,8 @@ class Inference:
         if name in self._bound.nodes:
             return self._bound.nodes[name]
         if self.plan.find(name) is not None:
-            raise errors.RequestError(f"node '{name}' is built in and has no metadata", status=Status.NOT_FOUND)
-        raise errors.RequestError(f"Failed to find model {name}", status=Status.NOT_FOUND)
+            raise errors.RequestError(f"node '{name}' is built in and has no metadata", status=Status.UNKNOWN)
+        raise errors.RequestError(f"Failed to find model {name}", status=Status.UNKNOWN)
 
 
 def _awaited() -> tuple[asyncio.Future[message.Message], Done]:

@@ -23,7 +23,7 @@ from executor.graph import plan as plans
 from executor.graph.builtin import AVERAGE_COMBINER, BUILTINS, Builtin
 from executor.graph.spec import Transport
 from executor.health import Check, GraphHealth
-from executor.inference import Node
+from executor.inference import Headers, Node
 from executor.learning import Learning, Router
 from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
@@ -56,11 +56,11 @@ class ComponentNode:
     def __init__(self, hosted: host.Host) -> None:
         self._host = hosted
 
-    async def metadata(self) -> Mapping[str, Any]:
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         """What the component says of itself."""
         return await self._host.metadata()
 
-    async def status(self) -> messages.Message:
+    async def status(self, headers: Headers = ()) -> messages.Message:
         """What the component says of its health."""
         return await self._host.health()
 
@@ -72,16 +72,19 @@ class GrpcNode:
         self._channel = channel
         self._name = name
 
-    async def metadata(self) -> Mapping[str, Any]:
-        """What the node says of itself."""
-        empty = messages.Message(b"")
-        answer = await self._channel.call(protocol.NODE_GRPC_METADATA_PATH, empty, timeout_s=10.0)
-        return seldon_metadata.decode_model(bytes(answer))
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
+        """What the node says of itself. Raises `errors.NodeError`, also for what is no metadata."""
+        answer = await self._channel.call(protocol.NODE_GRPC_METADATA_PATH, messages.Message(b""), headers, 10.0)
+        try:
+            return seldon_metadata.decode_model(bytes(answer))
+        except errors.DecodeError as cause:
+            told = f"metadata of node '{self._name}': {cause.message}"
+            raise errors.NodeError(told, status=Status.INTERNAL, node=self._name) from None
 
-    async def status(self) -> messages.Message:
+    async def status(self, headers: Headers = ()) -> messages.Message:
         """Its answer to a gRPC health check; a node that offers none but answers counts as well."""
         try:
-            answer = await self._channel.call("/grpc.health.v1.Health/Check", messages.Message(b""), timeout_s=10.0)
+            answer = await self._channel.call("/grpc.health.v1.Health/Check", messages.Message(b""), headers, 10.0)
         except errors.Error as error:
             if error.status is not Status.UNIMPLEMENTED:
                 raise

@@ -13,7 +13,7 @@ from executor._native import exits, seldon
 from executor._native import message as native
 from executor.graph import spec
 from executor.health import GraphHealth
-from executor.inference import Bound, Bounds, Inference, Node, Readiness
+from executor.inference import Bound, Bounds, Headers, Inference, Node, Readiness
 from executor.status import Status
 from executor.types import Encoding, Method, Mode, Walk
 
@@ -27,11 +27,11 @@ class Known:
         self.name = name
         self.delay_s = delay_s
 
-    async def metadata(self) -> Mapping[str, Any]:
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         await asyncio.sleep(self.delay_s)
         return {"name": self.name, "versions": [], "inputs": [{"name": f"in-{self.name}"}], "custom": {}}
 
-    async def status(self) -> native.Message:
+    async def status(self, headers: Headers = ()) -> native.Message:
         return native.Message(b'{"strData":"fine"}', Encoding.SELDON_JSON)
 
 
@@ -163,10 +163,10 @@ async def test_metadata_of_one_node_is_what_it_says(known: Inference) -> None:
     assert (said["name"], said["inputs"]) == ("m", [{"name": "in-m"}])
 
 
-async def test_metadata_of_the_graph_is_in_the_graphs_order(known: Inference) -> None:
+async def test_metadata_of_the_graph_is_in_the_order_of_names(known: Inference) -> None:
     whole = await known.graph_metadata()
     assert list(whole) == ["name", "models", "graphinputs", "graphoutputs"]
-    assert list(whole["models"]) == ["t", "m"]
+    assert list(whole["models"]) == ["m", "t"]
     assert whole["graphinputs"] == [{"name": "in-t"}]
 
 
@@ -178,7 +178,7 @@ async def test_an_unknown_node_is_not_found(known: Inference) -> None:
     for asking in (known.model_metadata("x"), known.node_status("x")):
         with pytest.raises(errors.RequestError, match="Failed to find model x") as caught:
             await asking
-        assert caught.value.status is Status.NOT_FOUND
+        assert caught.value.status is Status.UNKNOWN
 
 
 async def test_a_built_in_has_no_metadata() -> None:

@@ -8,7 +8,7 @@ A built-in takes one step over, and its `type` is then ignored; calls that `meth
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from executor.errors import ManifestError, Problem
 from executor.graph.bandits import Bandit
@@ -118,7 +118,7 @@ class Fault:
 
 def compile_plan(predictor: Predictor, deployment: str = "") -> Plan:
     """The plan for `predictor`. Raises ManifestError with all faults of the graph."""
-    faults = check(predictor.graph)
+    faults = check(predictor.graph, idle=True)
     if faults:
         raise ManifestError([_problem(fault) for fault in faults])
     nodes: list[PlanNode] = []
@@ -169,7 +169,8 @@ def _number(node: Node, parent: int | None, nodes: list[PlanNode]) -> int:
     index = len(nodes)
     nodes.append(_compiled(node, index, parent))  # holds the place; the children's numbers come after it
     children = tuple(_number(child, index, nodes) for child in node.children)
-    nodes[index] = _compiled(node, index, parent, children)
+    made = _compiled(node, index, parent, children)
+    nodes[index] = made if children else replace(made, route=None, aggregate=None)  # there is nothing to choose or join
     return index
 
 
@@ -210,8 +211,10 @@ def _first(calls: frozenset[Method], *wanted: Method) -> Method | None:
     return next((method for method in wanted if method in calls), None)
 
 
-def check(root: Node, depth_max: int = DEPTH_MAX) -> list[Fault]:
-    """Everything wrong with the graph below and with `root`, in the order of its nodes."""
+def check(root: Node, depth_max: int = DEPTH_MAX, *, idle: bool = False) -> list[Fault]:
+    """Everything wrong with the graph below and with `root`, in the order of its nodes. `idle` lets routers and
+    combiners without children pass, which Seldon takes and never calls.
+    """
     faults: list[Fault] = []
     first: dict[str, Node] = {}
     for node, depth in _levels(root, 1, depth_max):
@@ -222,7 +225,7 @@ def check(root: Node, depth_max: int = DEPTH_MAX) -> list[Fault]:
         if other is not node:
             where = f" (line {other.line})" if other.line is not None else ""
             faults.append(Fault(node, "name", f'the graph already has a node "{node.name}"{where}'))
-        faults += [Fault(node, field, message) for field, message in _faults_of(node)]
+        faults += [Fault(node, field, message) for field, message in _faults_of(node, idle)]
     return faults
 
 
@@ -234,7 +237,7 @@ def _levels(node: Node, depth: int, depth_max: int) -> Iterator[tuple[Node, int]
             yield from _levels(child, depth + 1, depth_max)
 
 
-def _faults_of(node: Node) -> Iterator[tuple[str, str]]:
+def _faults_of(node: Node, idle: bool) -> Iterator[tuple[str, str]]:
     builtin = BUILTINS.get(node.implementation)
     if builtin is not None:
         yield from _faults_of_builtin(node, builtin)
@@ -242,7 +245,7 @@ def _faults_of(node: Node) -> Iterator[tuple[str, str]]:
     calls = calls_of(node)
     if not calls:
         yield "type", f"{node.type} without methods does nothing; give a type, or list the node's methods"
-    if not node.children:
+    if not node.children and not idle:
         if Method.ROUTE in calls:
             yield "children", "a router needs at least one child"
         if Method.AGGREGATE in calls:

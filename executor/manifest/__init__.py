@@ -96,9 +96,11 @@ def load(
     document: str | int | None = None,
     reached: Collection[str] | None = None,
     prepackaged: bool = False,
+    idle: bool = False,
     name: str = "",
 ) -> Selected:
-    """One predictor of one document, checked; `document` is a name or a number, and `name` what errors call a text.
+    """One predictor of one document, checked; `document` is a name or a number, `name` what errors call a text, and
+    `idle` lets routers and combiners pass that have no children.
 
     Where more than one is meant by that, the error lists the choices.
     """
@@ -112,7 +114,7 @@ def load(
         close = hint(predictor, entry.predictors)
         message = f'{entry} has no predictor "{predictor}"{close}; predictors: {_quoted(entry.predictors, ", ")}'
         problems.append(chosen.problem((), message))
-    terms = Terms(profile, None if problems else reached, prepackaged, predictor)
+    terms = Terms(profile, None if problems else reached, prepackaged, predictor, idle)
     (deployment,) = _build([chosen], terms, label, problems)
     return Selected(deployment, next(each for each in deployment.predictors if predictor in (None, each.name)))
 
@@ -128,13 +130,14 @@ def load_predictor(
     lenient: bool = False,
 ) -> spec.Predictor:
     """A predictor that stands alone, as an operator hands it to its executor: the JSON or YAML of Seldon's
-    PredictorSpec, without a deployment around it. `lenient` logs unknown fields rather than refuse them.
+    PredictorSpec, without a deployment around it. `lenient` logs unknown fields rather than refuse them, and lets
+    routers and combiners pass that have no children.
     """
     found = documents.read(text, source)
     if len(found) != 1:
         raise ManifestError([Problem("", f"one predictor is expected, not {len(found)} documents")], source)
     report = Report(found[0], lenient)
-    built = seldon.build_predictor(report, Terms(profile, reached, prepackaged), protocol)
+    built = seldon.build_predictor(report, Terms(profile, reached, prepackaged, idle=lenient), protocol)
     if report.problems:
         raise ManifestError(report.sorted(), source)
     if report.passed_over:

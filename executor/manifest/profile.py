@@ -28,6 +28,8 @@ class Terms:
     """Local profile: prepackaged servers with a modelUri are run by whoever asks."""
     predictor: str | None = None
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
+    idle: bool = False
+    """Local profile: routers and combiners without children pass, as Seldon lets them."""
     servers: Collection[str] | None = None
     """Cluster profile: the prepackaged servers that the cluster offers; None for Seldon's own set."""
     protocols: Collection[str] | None = None

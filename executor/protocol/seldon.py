@@ -10,7 +10,6 @@ from typing import Any
 from executor import errors
 from executor.graph import spec
 from executor.protocol.table import Action, RestTable, Route, Rpc, by_path
-from executor.status import Status
 from executor.types import Form, Method, Walk
 
 PACKAGE = "seldon.protos"
@@ -170,12 +169,11 @@ LATE = "Client.Timeout exceeded while awaiting headers"
 
 
 def error_status(error: errors.Error) -> int:
-    """The executor's HTTP status for `error`: Seldon's knows but 500 for what went wrong behind it, deadlines and
-    unknown nodes included; what a node answered itself is passed on.
+    """The executor's HTTP status for `error`: Seldon's knows but 500 for what went wrong behind it, deadlines
+    included; what a node answered itself is passed on.
     """
-    unknown = isinstance(error, errors.RequestError) and error.status is Status.NOT_FOUND
     late = isinstance(error, errors.DeadlineError) and error.body is None
-    return 500 if unknown or late else error.http_status
+    return 500 if late else error.http_status
 
 
 def error_body(error: errors.Error) -> bytes:
@@ -238,12 +236,14 @@ def model_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def graph_metadata(name: str, root: spec.Node, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The metadata of the graph `root` of the predictor `name`, from that of its nodes.
 
-    A node that has none, such as a built-in, is left out of `models`; what enters and leaves it is then unknown.
+    A node that has none, such as a built-in, is left out of `models`, which is in the order of names; what enters and
+    leaves it is then unknown.
     """
     inputs, outputs = _edges(root, models)
+    named = sorted(node.name for node in root.walk() if node.name in models)
     return {
         "name": name,
-        "models": {node.name: model_metadata(models[node.name]) for node in root.walk() if node.name in models},
+        "models": {name: model_metadata(models[name]) for name in named},
         "graphinputs": list(inputs),
         "graphoutputs": list(outputs),
     }

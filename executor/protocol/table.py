@@ -81,7 +81,7 @@ class RestTable:
     error_status: Callable[[errors.Error], int]
     """The HTTP status of an error."""
     post_prefixes: tuple[str, ...] = ()
-    """Below these, an unknown path answers 405 to a GET, as Seldon's router does."""
+    """Below these, an unknown path answers 405 to all but POST and OPTIONS, as Seldon's router does."""
     unknown_status: int | None = None
     """HTTP status of unknown paths and wrong verbs; None is 404 and 405."""
     unknown_has_body: bool = True

@@ -10,6 +10,7 @@ from typing import Any
 
 from executor import errors
 from executor._native import http1
+from executor._native import message as messages
 from executor.protocol.table import RestTable, Route
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -46,9 +47,15 @@ class Site:
     cors_headers: str = CORS_HEADERS
 
 
-def json_reply(value: Mapping[str, Any]) -> Reply:
+def json_text(value: Mapping[str, Any]) -> bytes:
     """A document."""
-    return Reply(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def type_of(message: messages.Message) -> tuple[bytes, bytes]:
+    """The Content-Type header of an answer: its sender's, where that said one."""
+    kind = message.kind
+    return JSON if kind is None else (b"content-type", kind.encode("latin-1", "replace"))
 
 
 def failure(table: RestTable, error: errors.Error) -> Reply:

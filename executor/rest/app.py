@@ -17,7 +17,7 @@ from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
-from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_reply
+from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_reply, json_text
 from executor.rest.plain import Meter, Routes, Starter
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
@@ -25,6 +25,7 @@ from executor.types import Encoding, Form, Method, Walk
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +65,14 @@ class Inference(Starter, Protocol):
         method: Method,
         message: messages.Message,
         *,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Headers = (),
         puid: str | None = None,
         timeout_s: float | None = None,
     ) -> Answer: ...
 
-    async def model_metadata(self, name: str) -> Mapping[str, Any]: ...
-    async def graph_metadata(self) -> Mapping[str, Any]: ...
-    async def node_status(self, name: str) -> messages.Message: ...
+    async def metadata_text(self, name: str, headers: Headers = ()) -> messages.Message: ...
+    async def graph_metadata(self, headers: Headers = ()) -> Mapping[str, Any]: ...
+    async def node_status(self, name: str, headers: Headers = ()) -> messages.Message: ...
 
 
 @dataclass(slots=True)
@@ -85,6 +86,12 @@ class Request:
     receive: bodies.Receive
     head: headers.Head
     puid: str | None
+
+    @property
+    def headers(self) -> Headers:
+        """What nodes get of it."""
+        puid = [] if self.puid is None else [("seldon-puid", self.puid)]
+        return [*self.head.forwarded, *puid]
 
 
 class App:
@@ -166,7 +173,7 @@ class App:
             await _send(send, *self._unknown(route, verb, path, scope))
             return
         shared = self._shared[route]
-        if verb == "OPTIONS" and route.verbs:
+        if verb == "OPTIONS":
             await _send(send, Reply(200, b"", ()), shared)
             return
         began = time.monotonic()
@@ -209,38 +216,43 @@ class App:
         limit = self._limits.max_message_bytes
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
         text = await bodies.read(request.receive, head, limit, held)
-        form, forwarded = route.form, head.forwarded
+        form, forwarded, kind = route.form, head.forwarded, None
         if request.scope["method"] == "GET":
             text = bodies.form_json(request.scope["query_string"])
         elif route.walk is Walk.PREDICT and self._inference.takes_foreign and not head.is_plain_json:
-            form, forwarded = Form.FOREIGN, [*head.forwarded, *head.of_body]
+            form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
         answer = await self._inference.run(
             route.walk,
             route.method,
-            messages.Message(text, route.encoding, form),
+            messages.Message(text, route.encoding, form, kind),
             headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,
         )
-        reply = bytes(answer.message)
-        if answer.message.form == Form.FOREIGN:  # it came back as it went in
-            return Reply(200, reply, tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body))
-        status = route.status_of(reply) if route.status_of else 200
-        return Reply(status, escape_html(reply) if self._table.escape_html else reply)
+        if answer.message.form == Form.FOREIGN and head.content_encoding is not None:  # it came back as it went in
+            told = tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body)
+            return Reply(200, bytes(answer.message), told)
+        return self._passed_on(answer.message, route.status_of)
+
+    def _passed_on(self, answer: messages.Message, status_of: Callable[[bytes], int] | None = None) -> Reply:
+        body = bytes(answer)
+        status = status_of(body) if status_of else 200
+        return Reply(status, escape_html(body) if self._table.escape_html else body, (answers.type_of(answer),))
 
     async def _model_metadata(self, request: Request) -> Reply:
-        return json_reply(await self._inference.model_metadata(request.name))
+        return self._passed_on(await self._inference.metadata_text(request.name, request.headers))
 
     async def _graph_metadata(self, request: Request) -> Reply:
-        return json_reply(await self._inference.graph_metadata())
+        told = json_text(await self._inference.graph_metadata(request.headers))
+        return Reply(200, escape_html(told) if self._table.escape_html else told)
 
     async def _status(self, request: Request) -> Reply:
-        answer = await self._inference.node_status(request.name)
+        answer = await self._inference.node_status(request.name, request.headers)
         if answer.encoding != Encoding.SELDON_JSON:
             raise errors.Error(f"status of node {request.name!r} came in encoding {answer.encoding}, not as JSON")
-        return Reply(200, bytes(answer))
+        return self._passed_on(answer)
 
     async def _ready(self, request: Request) -> Reply:
         if "verbose" in parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True):
@@ -279,9 +291,10 @@ class App:
             query = scope.get("query_string", b"")
             location = quote(cleaned).encode() + (b"?" + query if query else b"")
             return Reply(301, b"", ()), [(b"location", location)]
-        wrong_verb = route is not None or (verb == "GET" and path.startswith(table.post_prefixes or ("\0",)))
+        posts = frozenset(("OPTIONS", "POST"))
+        wrong_verb = route is not None or (verb not in posts and path.startswith(table.post_prefixes or ("\0",)))
         if wrong_verb:
-            allowed = ", ".join(sorted(route.verbs if route is not None else ("OPTIONS", "POST")))
+            allowed = ", ".join(sorted(route.verbs if route is not None else posts))
             text, status, extra = f"{verb} {path}: allowed are {allowed}", 405, [(b"allow", allowed.encode())]
         else:
             text, status, extra = f"{path}: no such path", 404, []

@@ -6,7 +6,7 @@ Must not know a graph, nor how HTTP is written and read.
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from executor.types import Encoding, Form, Method, Mode
 
 CONNECT_TIMEOUT_S = 5.0
 _JSON = b"content-type: application/json\r\n"
+_PUID = "seldon-puid"
 LOOK_TIMEOUT_S = 10.0
 """For metadata and status, which belong to no request."""
 
@@ -45,6 +46,7 @@ class Pending(Protocol):
 
 
 Handler = Callable[[messages.Message, Context, Pending], calls.Call]
+Headers = Sequence[tuple[str, str]]
 
 
 class RestNode:
@@ -74,20 +76,27 @@ class RestNode:
             method: (Mode.CALLBACK, self._handler(method)) for method in methods
         }
 
-    async def metadata(self) -> Mapping[str, Any]:
-        """The node's metadata. Raises `errors.NodeError`, or `errors.DecodeError` where it is not a JSON object."""
-        body = await self._look(seldon.NODE_REST_METADATA_PATH)
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
+        """The node's metadata. Raises `errors.NodeError`, also where it is not a JSON object."""
+        reply = await self._look(seldon.NODE_REST_METADATA_PATH, headers)
         try:
-            metadata = json.loads(body)
+            metadata = json.loads(reply.body)
         except (ValueError, RecursionError) as cause:
-            raise errors.DecodeError(f"metadata of {self._named}: not JSON: {cause}", node=self.name) from None
+            raise self._no_metadata(f"not JSON: {cause}") from None
         if not isinstance(metadata, dict):
-            raise errors.DecodeError(f"metadata of {self._named}: not a JSON object", node=self.name)
+            raise self._no_metadata("not a JSON object")
         return metadata
 
-    async def status(self) -> messages.Message:
+    def _no_metadata(self, why: str) -> errors.NodeError:
+        return errors.NodeError(f"metadata of {self._named}: {why}", status=Status.INTERNAL, node=self.name)
+
+    async def metadata_text(self, headers: Headers = ()) -> messages.Message:
+        """What the node answers for its metadata, whatever that is. Raises `errors.NodeError`."""
+        return (await self._look(seldon.NODE_REST_METADATA_PATH, headers)).message(self.encoding)
+
+    async def status(self, headers: Headers = ()) -> messages.Message:
         """What the node says of its health. Raises `errors.NodeError`."""
-        return messages.Message(await self._look(seldon.NODE_REST_STATUS_PATH), self.encoding)
+        return (await self._look(seldon.NODE_REST_STATUS_PATH, headers)).message(self.encoding)
 
     async def healthy(self) -> None:
         """Raises `errors.NodeError` unless the node says that it is well, as Seldon's executor asks it."""
@@ -125,13 +134,15 @@ class RestNode:
                 raise self._late(path, remaining)
             fields = context.fields
             lines = native.header_lines(fields, context.puid, remaining)
-            kind = _kind_of(fields) if message.form == Form.FOREIGN else _JSON
+            kind = _kind_of(message, fields)
             request = calls.Request("POST", where, lines, kind, calls.body_of(message))
             return calls.Call(self._site, request, done, head)
 
         return call
 
-    async def _look(self, path: str) -> bytes:
+    async def _look(self, path: str, headers: Headers = ()) -> http1.Reply:
+        lines = native.header_lines([(name.encode(), value.encode("latin-1")) for name, value in headers], "", None)
+        lines += b"".join(b"seldon-puid: %b\r\n" % value.encode("latin-1") for name, value in headers if name == _PUID)
         future: asyncio.Future[http1.Reply] = asyncio.get_running_loop().create_future()
 
         def done(reply: http1.Reply | None, error: Exception | None) -> None:
@@ -142,7 +153,7 @@ class RestNode:
             else:
                 future.set_exception(self._failure(path, error))
 
-        call = calls.Call(self._site, calls.Request("GET", self._prefix + path, b"", b"", None), done)
+        call = calls.Call(self._site, calls.Request("GET", self._prefix + path, lines, b"", None), done)
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 reply = await future
@@ -152,7 +163,7 @@ class RestNode:
             call.cancel()
         if reply.status != 200:
             raise self._refusal(path, reply)
-        return reply.body
+        return reply
 
     def _refusal(self, path: str, reply: http1.Reply, passed_on: bool = True) -> errors.NodeError:
         """The error for any answer but 200, which a client gets with its status and, mostly, its body."""
@@ -163,7 +174,7 @@ class RestNode:
             status=Status.UNKNOWN if grpc_status is Status.OK else grpc_status,
             http_status=reply.status,
             node=self.name,
-            body=reply.body if passed_on and reply.body else None,
+            body=reply.body if passed_on else None,
             body_type=reply.content_type,
         )
 
@@ -195,8 +206,10 @@ class RestNode:
         return errors.DeadlineError(f"{self._named} did not answer {path} within the {left} left", node=self.name)
 
 
-def _kind_of(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The header lines that say what a body is that came from outside and is passed on as it is."""
+def _kind_of(message: messages.Message, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The header lines that say what a body is: the type it came with. Of one from outside, its coding too."""
+    if message.form != Form.FOREIGN:
+        return _JSON if message.kind is None else b"content-type: %b\r\n" % message.kind.encode("latin-1")
     wanted = (b"content-type", b"content-encoding")
     return b"".join(b"%b: %b\r\n" % field for field in fields if field[0] in wanted)
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 JSON_TYPES = (None, "application/json")
 """Content-Types of the short way."""
 
+_JSON_LINE = answers.lines_of([answers.JSON])
+
 Tell = Callable[[int, bytes, bytes], object]
 """Takes a status, header lines and a body."""
 
@@ -128,7 +130,7 @@ class Plain:
             return
         try:
             if answer is not None:
-                self._answer(tell, bytes(answer))
+                self._answer(tell, answer)
                 return
         except Exception as cause:
             error = cause
@@ -136,13 +138,15 @@ class Plain:
         self._count(reply.status)
         tell(reply.status, answers.lines_of([*reply.headers]) + self._lines, reply.body)
 
-    def _answer(self, tell: Tell, body: bytes) -> None:
+    def _answer(self, tell: Tell, answer: messages.Message) -> None:
         table, route = self._routes.table, self._route
+        body = bytes(answer)
         status = route.status_of(body) if route.status_of else 200
         if table.escape_html:
             body = answers.escape_html(body)
+        typed = _JSON_LINE if answer.kind is None else answers.lines_of([answers.type_of(answer)])
         self._count(status)
-        tell(status, b"content-type: application/json\r\n" + self._lines, body)
+        tell(status, typed + self._lines, body)
 
     def _count(self, status: int) -> None:
         meter = self._routes.meters.get(self._route.path)

@@ -30,7 +30,7 @@ class Router:
         while start >= 0:
             end = path.find("/", start + 1)
             name = path[start + 1 : end if end >= 0 else len(path)]
-            if name:
+            if name not in ("", ".", ".."):
                 route = self._named.get((path[: start + 1], path[end:] if end >= 0 else ""))
                 if route is not None:
                     return route, name

@@ -144,12 +144,17 @@ class Metadata:
     async def model(self, stream: server.Stream) -> None:
         """ModelMetadata and Metadata: of the node that the request names, if it names one."""
         name = _field_text(await _one(stream), 1) or self._node
-        stream.send(seldon_metadata.encode_model(await self._inference.model_metadata(name)))
+        stream.send(seldon_metadata.encode_model(await self._inference.model_metadata(name, _headers(stream))))
 
     async def graph(self, stream: server.Stream) -> None:
         """GraphMetadata: of all nodes, and what goes into the graph and comes out of it."""
         await _one(stream)
-        stream.send(seldon_metadata.encode_graph(await self._inference.graph_metadata()))
+        stream.send(seldon_metadata.encode_graph(await self._inference.graph_metadata(_headers(stream))))
+
+
+def _headers(stream: server.Stream) -> list[tuple[str, str]]:
+    """Those that say something of the request: channels take no others."""
+    return [header for header in stream.headers if not header[0].startswith(":")]
 
 
 def _field_text(data: bytes, field: int) -> str:

@@ -70,9 +70,11 @@ class Event:
         ]
 
     def _content_type(self) -> str:
-        if self.message.form == Form.FOREIGN:
-            return "application/octet-stream"  # a body that went through as it came: its type is not known here
-        return CONTENT_TYPES[Encoding(self.message.encoding)]
+        kind = self.message.kind
+        if kind is None and self.message.form != Form.FOREIGN:
+            return CONTENT_TYPES[Encoding(self.message.encoding)]
+        # A body that went through as it came, of a type that nobody said, or that no header of ours can carry.
+        return kind if kind and kind.isascii() and kind.isprintable() else "application/octet-stream"
 
     def data(self) -> list[memoryview]:
         """The payload's bytes, where they lie."""

@@ -23,5 +23,8 @@ class Described:
     def transform_input(self, X: Any, names: Any) -> Any:
         return X
 
+    def route(self, X: Any, names: Any) -> int:
+        return 0
+
     def aggregate(self, features_list: Any, names_list: Any) -> Any:
         return features_list[0]

@@ -1,62 +1,33 @@
 """What clients and nodes of Seldon's executor count on, and no other test shows: odd bodies, errors through routers."""
 
-import http.server
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import pytest
 from compatibility import described
+from google.protobuf import empty_pb2
 from support import foreign, serving
 from support.clients import FEEDBACK, PREDICTIONS, Refused
+from support.containers import Container, predictor, unit
+from support.processes import Programs
+from support.raw_node import RawNode
 from support.serving import Served, graph, node
 
 from executor import app, manifest
+from executor._pb import seldon_pb2, seldon_pb2_grpc
 from executor.settings import RunSettings
 
 X = {"strData": "x"}
 Code = grpc.StatusCode
 KINDS = pytest.mark.parametrize("start", [foreign.grpc_node, foreign.http_node])
 DESCRIBED = Path(described.__file__)
-
-
-class RawNode:
-    """A REST node that notes the bytes which it gets, and answers others."""
-
-    def __init__(self, answers: dict[str, bytes]) -> None:
-        self.seen: list[tuple[str, bytes]] = []
-        self._answers = answers
-        node = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                node.seen.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(node._answers[self.path])
-
-            def log_message(self, *_: Any) -> None:
-                """Nothing."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
 
 # --- bodies that nobody looks at -------------------------------------------------------------------------------
@@ -68,7 +39,7 @@ def test_rest_nodes_are_sent_what_the_client_sent_and_their_answer_is_passed_on(
         with graph(node("m", "model"), endpoints={"m": raw.url}) as served:
             status, _, answer = served.rest.ask("POST", PREDICTIONS, body, [("Content-Type", "application/json")])
     assert (status, answer) == (200, b"no JSON either \\u003c")
-    assert raw.seen == [("/predict", body)]
+    assert [(seen.path, seen.body) for seen in raw.seen] == [("/predict", body)]
 
 
 @pytest.mark.parametrize("body", [b' {"reward" : 1.50,"truth":{"x":[1e0]} } ', b"{nope"])
@@ -78,17 +49,77 @@ def test_feedback_reaches_rest_nodes_as_it_was_sent(body: bytes) -> None:
         with graph(root, endpoints=dict.fromkeys("abc", raw.url)) as served:
             status, _, answer = served.rest.ask("POST", FEEDBACK, body)
     assert (status, answer) == (200, b"{}")
-    assert raw.seen == [("/send-feedback", body)] * 2
+    assert [(seen.path, seen.body) for seen in raw.seen] == [("/send-feedback", body)] * 2
 
 
-def test_answers_that_are_not_json_cannot_be_combined() -> None:
-    with RawNode({"/predict": b"no JSON", "/aggregate": b"{}"}) as raw:
-        root = node("c", "combiner", node("a", "model"), node("b", "model"))
-        with graph(root, endpoints=dict.fromkeys("cab", raw.url)) as served:
-            with pytest.raises(Refused, match="'c': an item of the list is no JSON object") as caught:
-                served.rest.predict(X)
+@pytest.mark.parametrize("body", [b' {"reward" : 1.50,"truth":{"x":["<"]} } ', b"{nope"])
+def test_a_root_that_takes_no_feedback_gives_it_back_over_rest(body: bytes) -> None:
+    with RawNode({"/send-feedback": b"{}"}) as raw:
+        with graph(node("t", "transformer", node("m", "model")), endpoints=dict.fromkeys("tm", raw.url)) as served:
+            status, headers, answer = served.rest.ask("POST", FEEDBACK, body)
+    assert (status, headers["Content-Type"], answer) == (200, "application/json", body.replace(b"<", b"\\u003c"))
+    assert [seen.body for seen in raw.seen] == [body]
+
+
+@pytest.fixture(scope="module")
+def joined() -> Iterator[tuple[RawNode, Served]]:
+    """A combiner over two models, all one node."""
+    root = node("c", "combiner", node("a", "model"), node("b", "model"))
+    with RawNode({}) as raw, graph(root, endpoints=dict.fromkeys("cab", raw.url)) as served:
+        yield raw, served
+
+
+@pytest.mark.parametrize("answer", [b"no JSON", b"", b"{", b'{"a":1', b'{"a":1} x', b"[1}", b'"a', b"nul"])
+def test_answers_that_are_not_json_cannot_be_combined(joined: tuple[RawNode, Served], answer: bytes) -> None:
+    raw, served = joined
+    raw.script = {"/predict": answer, "/aggregate": b"{}"}
+    raw.seen.clear()
+    with pytest.raises(Refused, match="'c': Data is not JSON: item 1 of the list") as caught:
+        served.rest.predict(X)
     assert (caught.value.status, caught.value.said["status"]["code"]) == (500, 500)
-    assert [path for path, _ in raw.seen] == ["/predict", "/predict"]
+    assert raw.paths == ["/predict", "/predict"]
+
+
+@pytest.mark.parametrize("answer", [b"[1, 2]", b"null", b'"text"', b"-1.50", b' {"a" : [1e0]}\n'])
+def test_any_json_can_be_combined(joined: tuple[RawNode, Served], answer: bytes) -> None:
+    raw, served = joined
+    raw.script = {"/predict": (200, {"Content-Type": "text/x"}, answer), "/aggregate": b"{}"}
+    raw.seen.clear()
+    parts = [("Content-Type", "multipart/form-data; boundary=b")]  # which only the models have to read
+    for headers in ([("Content-Type", "application/json")], parts):
+        assert served.rest.ask("POST", PREDICTIONS, b"--b--", headers)[::2] == (200, b"{}")
+        assert raw.seen[-1].body == b"[" + answer + b"," + answer + b"]"
+        assert raw.seen[-1].header("content-type") == "application/json"
+    assert [seen.header("content-type") for seen in raw.seen[3:5]] == [parts[0][1]] * 2
+
+
+@pytest.fixture(scope="module")
+def parted() -> Iterator[tuple[RawNode, Served]]:
+    """A router over two models, all one node."""
+    root = node("r", "router", node("a", "model"), node("b", "model"))
+    with RawNode({}) as raw, graph(root, endpoints=dict.fromkeys("rab", raw.url)) as served:
+        yield raw, served
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"no JSON", b"", b"[1.0, 2]", b'"text"', b"{", b'{"meta":[1]}', b'{"meta":{"routing":7},"a":1}', b'{"a":1} x'],
+)
+def test_what_has_no_meta_passes_a_router_as_it_is(parted: tuple[RawNode, Served], answer: bytes) -> None:
+    raw, served = parted
+    raw.script = {"/predict": (200, {"Content-Type": "text/x"}, answer), "/route": b"[1]"}
+    raw.seen.clear()
+    for kind in ("application/json", "multipart/form-data; boundary=b"):
+        status, headers, said = served.rest.ask("POST", PREDICTIONS, b"--b--", [("Content-Type", kind)])
+        assert (status, headers["Content-Type"], said) == (200, "text/x", answer)
+        assert [(seen.path, seen.body) for seen in raw.seen[-2:]] == [("/route", b"--b--"), ("/predict", b"--b--")]
+
+
+def test_what_has_one_says_the_way_it_took(parted: tuple[RawNode, Served]) -> None:
+    raw, served = parted
+    raw.script = {"/predict": (200, {"Content-Type": "text/x"}, b'{"meta" : {} }'), "/route": b"[1]"}
+    status, headers, said = served.rest.ask("POST", PREDICTIONS, b"{}")
+    assert (status, headers["Content-Type"], said) == (200, "text/x", b'{"meta" : {"routing":{"r":1}} }')
 
 
 # --- errors ----------------------------------------------------------------------------------------------------
@@ -180,6 +211,15 @@ def assert_all_are_answered(served: Served) -> None:
         assert list(pool.map(ask, range(threads))) == ["c.aggregate([x,x])"] * threads
 
 
+def test_routers_and_combiners_without_children_are_not_called_by_the_executor() -> None:
+    with RawNode({"/predict": b' {"a":1.0}', "/send-feedback": b"{}"}) as raw, Programs() as programs:
+        root = unit("m", "MODEL", unit("c", "COMBINER", rest=raw.url), unit("r", "ROUTER", rest=raw.url), rest=raw.url)
+        container = Container(programs, environment={"ENGINE_PREDICTOR": predictor(root)}).ready()
+        assert container.rest.ask("POST", PREDICTIONS, b"{}")[::2] == (200, b' {"a":1.0}')
+        assert container.rest.ask("POST", FEEDBACK, b'{"reward":1}')[::2] == (200, b"{}")
+    assert raw.paths == ["/predict", "/send-feedback", "/send-feedback"]  # the router's, then the model's
+
+
 # --- metadata --------------------------------------------------------------------------------------------------
 
 
@@ -195,9 +235,91 @@ def test_metadata_of_a_graph_has_what_goes_in_and_what_comes_out_in_every_form()
     with Served(lambda process: app.graph(process, settings, selected)) as served:
         rest, rpc = served.rest.graph_metadata(), served.grpc.graph_metadata()
     assert list(rest) == ["name", "models", "graphinputs", "graphoutputs"]
-    assert (rest["name"], list(rest["models"])) == ("main", ["t", "c", "a", "b"])
+    assert (rest["name"], list(rest["models"])) == ("main", ["a", "b", "c", "t"])
     for said, goes_in, comes_out in ((rest, "graphinputs", "graphoutputs"), (rpc, "inputs", "outputs")):
         assert (said[goes_in], said[comes_out]) == ([described.TEXT], [described.TEXT])
         assert said["models"]["t"]["outputs"] == said["models"]["a"]["inputs"] == [described.JSON]
         (tensor,) = said["models"]["b"]["inputs"]
         assert (tensor["messagetype"], tensor["schema"]) == ("tensor", described.TENSOR["schema"])
+
+
+OF_TYPE = [
+    ("model", [], "own", "own"),
+    ("transformer", [], "own", "own"),
+    ("output", [], "own", "own"),
+    ("model", ["m"], "own", "child"),
+    ("transformer", ["m"], "own", "child"),
+    ("output", ["m"], "child", "own"),
+    ("combiner", ["m", "n"], "child", "own"),
+    ("router", ["m", "n"], "child", "child"),
+]
+
+
+@pytest.mark.parametrize(("type", "children", "goes_in", "comes_out"), OF_TYPE)
+def test_what_goes_in_and_comes_out_follows_the_first_children(
+    type: str, children: list[str], goes_in: str, comes_out: str
+) -> None:
+    below = [node(name, "model", takes="json", gives="json") for name in children]
+    root = node("r", type, *below, takes="text", gives="tensor")
+    forms = {"own": (described.TEXT, described.TENSOR), "child": (described.JSON, described.JSON)}
+    made = dict.fromkeys(["r", *children], f"{DESCRIBED}:Described")
+    settings = RunSettings("graph", components=made, listen=serving.LISTEN)
+    selected = manifest.load(serving.deployment(root), reached=[*made])
+    with Served(lambda process: app.graph(process, settings, selected)) as served:
+        rest, rpc = served.rest.graph_metadata(), served.grpc.graph_metadata()
+    assert (rest["graphinputs"], rest["graphoutputs"]) == ([forms[goes_in][0]], [forms[comes_out][1]])
+    assert (rpc["inputs"], rpc["outputs"]) == ([forms[goes_in][0]], [forms[comes_out][1]])
+    assert list(rest["models"]) == sorted(made)
+
+
+class Describing(seldon_pb2_grpc.ModelServicer):
+    """A gRPC node that notes the metadata of each call; its own is `said`."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.said: Any = seldon_pb2.SeldonModelMetadata(name="own", versions=["v"], custom={"k": "v"})
+
+    def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return request
+
+    def SendFeedback(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return request.request
+
+    def Metadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.seen.append(dict(context.invocation_metadata()))
+        if self.said is None:
+            context.abort(Code.ABORTED, "not now")
+        return self.said
+
+
+@contextlib.contextmanager
+def describing() -> Iterator[tuple[Describing, str]]:
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    servicer = Describing()
+    seldon_pb2_grpc.add_ModelServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield servicer, f"grpc://127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def test_grpc_nodes_are_asked_for_metadata_with_the_clients_own() -> None:
+    with describing() as (servicer, url):
+        root = node("t", "transformer", node("m", "model"))
+        with graph(root, endpoints=dict.fromkeys("tm", url)) as served:
+            stub, told = served.grpc.stub, [("authorization", "me"), ("seldon-puid", "p"), ("x-bin", b"\0\xff")]
+            asked = seldon_pb2.SeldonModelMetadataRequest(name="m")
+            assert stub.ModelMetadata(asked, metadata=told, timeout=20.0) == servicer.said
+            whole = stub.GraphMetadata(empty_pb2.Empty(), metadata=told, timeout=20.0)
+            assert (whole.name, whole.models["t"], whole.models["m"]) == ("main", servicer.said, servicer.said)
+            assert len(servicer.seen) == 3
+            for seen in servicer.seen:
+                assert {name: seen[name] for name, _ in told} == dict(told)
+            servicer.said = None
+            for call in (stub.ModelMetadata, stub.GraphMetadata):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call(asked if call is stub.ModelMetadata else empty_pb2.Empty(), timeout=20.0)
+                error: Any = caught.value
+                assert (error.code(), error.details()) == (Code.ABORTED, "not now")

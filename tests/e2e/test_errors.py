@@ -246,38 +246,61 @@ def routes() -> list[Any]:
         ({"data": {"ndarray": [0, 4]}}, 0),
         ({"data": {"ndarray": [[1, 2], [3, 4]]}}, 1),
         ({"data": {"tensor": {"shape": [1], "values": [1.9]}}}, 1),
+        ({"data": {"ndarray": [-0.9]}}, 0),
+        ({"data": {"ndarray": [[-1.9], [0]]}}, -1),
         ({"data": {"tftensor": table}}, 1),
         ({"strData": "1"}, -1),
         ({"jsonData": [1]}, -1),
         ({}, -1),
+        ({"status": {"code": 200}, "meta": {"tags": {"a": 1}}}, -1),
         ({"data": {"ndarray": [-2]}}, -2),
         ({"data": {"ndarray": [2]}}, "route 2 does not exist"),
         ({"data": {"ndarray": [-3]}}, "route -3 does not exist"),
         ({"data": {"ndarray": []}}, "r"),
         ({"data": {"ndarray": ["a"]}}, "r"),
+        ({"data": {"ndarray": [[]]}}, "r"),
+        ({"data": {"tensor": {"shape": [0], "values": []}}}, "empty"),
+        ({"data": {"tensor": {"shape": [1], "values": ["NaN"]}}}, "NaN"),
+        ({"data": {"tensor": {"shape": [1], "values": [1e30]}}}, "does not exist"),
+        ({"data": {"tftensor": {"dtype": "DT_INT64", "int64Val": ["1"]}}}, "int_val"),
     ]
 
 
-BARE = [([1], 1), ([0, 1], 0), ([], "r"), ([5], "route 5 does not exist")]
+BARE: list[Any] = [([1], 1), ([0, 1], 0), ([-1], -1), ([-2, 7], -2), ([], "r"), ([5], "route 5 does not exist")]
+BARE += [([1.5], "whole number"), (["1"], "r"), ([True], "r"), ({"x": 1}, "unknown field"), (1, "r"), (None, "r")]
 FORMS = [("grpc", *case) for case in routes()] + [("http", *case) for case in routes() + BARE]
+Routed = tuple[Served, list[Any]]
+
+
+@pytest.fixture(scope="module")
+def routed() -> Iterator[dict[str, Routed]]:
+    """A graph for each kind of router, and what the router answers."""
+    root = node("r", "router", node("m0", "model", name="m0"), node("m1", "model", name="m1"))
+    found: dict[str, Routed] = {}
+    with contextlib.ExitStack() as stack:
+        for scheme, start in (("grpc", foreign.grpc_node), ("http", foreign.http_node)):
+            said: list[Any] = []
+            url = stack.enter_context(start(lambda *_, said=said: said[-1]))
+            served = stack.enter_context(serving.graph(root, {"m0": "Said", "m1": "Said"}, {"r": url}))
+            found[scheme] = (served, said)
+        yield found
 
 
 @pytest.mark.parametrize(("scheme", "answer", "meaning"), FORMS)
-def test_forms_of_a_route(scheme: str, answer: Any, meaning: int | str) -> None:
-    start = foreign.grpc_node if scheme == "grpc" else foreign.http_node
-    root = node("r", "router", node("m0", "model", name="m0"), node("m1", "model", name="m1"))
+def test_forms_of_a_route(routed: dict[str, Routed], scheme: str, answer: Any, meaning: int | str) -> None:
+    served, router = routed[scheme]
+    router.append(answer)
     said = {1: "m1.predict(x)", 0: "m0.predict(x)", -1: "m0.predict(x)", -2: "x"}
-    with start(lambda *_: answer) as url, serving.graph(root, {"m0": "Said", "m1": "Said"}, {"r": url}) as served:
-        for client in (served.grpc, served.rest):
-            if isinstance(meaning, int):
-                reply = client.predict({"strData": "x"}).said
-                assert reply == {"strData": said[meaning], "meta": {"routing": {"r": meaning}}}
-            else:
-                error = refused(client, {"strData": "x"})
-                assert error.status in (Code.INTERNAL, 500)
-                assert "'r'" in error.text
-                assert meaning in error.text
-                assert "does not exist" not in meaning or "0 to 1" in error.text
+    for client in (served.grpc, served.rest):
+        if isinstance(meaning, int):
+            reply = client.predict({"strData": "x"}).said
+            assert reply == {"strData": said[meaning], "meta": {"routing": {"r": meaning}}}
+        else:
+            error = refused(client, {"strData": "x"})
+            assert error.status in (Code.INTERNAL, 500)
+            assert "'r'" in error.text
+            assert meaning in error.text
+            assert "does not exist" not in meaning or "0 to 1" in error.text
 
 
 @CLIENTS
@@ -366,7 +389,7 @@ def test_unknown_names_and_paths() -> None:
         with pytest.raises(grpc.RpcError) as caught:
             served.grpc.model_metadata("nobody")
         error = caught.value
-        assert error.details() == "Failed to find model nobody"
+        assert (error.code(), error.details()) == (Code.UNKNOWN, "Failed to find model nobody")
         with pytest.raises(Refused, match="Failed to find model nobody") as refusal:
             served.rest.get("/api/v1.0/metadata/nobody")
         assert refusal.value.status == 500

@@ -306,7 +306,8 @@ def test_full_health_checks_ask_the_nodes(programs: Programs, start: Start, tmp_
     with http_node(saying("x")) as other:  # it listens, and knows no GET
         dialled, asked = start(unit("m", rest=other)), start(unit("m", rest=other), "--full_health_checks=true")
         assert dialled.ready().rest.status("/ready") == 200
-        assert asked.ready().rest.status("/ready") == 503
+        for path in ("/ready", "/api/v1.0/status", "/api/v1.0/health/status"):
+            assert asked.ready().rest.ask("GET", path)[::2] == (503, b"")
         assert "/api/v1.0/health/status status code 501" in asked.program.err
     with serving.component("Said", name="m") as served:
         rest, grpc_url = f"http://127.0.0.1:{served.port}", f"grpc://{served.target}"

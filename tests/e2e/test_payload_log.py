@@ -19,6 +19,7 @@ from support.clients import Refused, RestClient
 from support.containers import Container, free_port, predictor, unit
 from support.foreign import grpc_node, http_node
 from support.processes import Programs, poll
+from support.raw_node import RawNode
 from support.receiver import Receiver, hang, refuse, slow
 from support.serving import COMPONENTS, Served, node
 
@@ -207,6 +208,16 @@ def test_compressed_payloads_are_logged_as_they_were_before(receiver: Receiver) 
         body = gzip.compress(json.dumps(X).encode())
         served.rest.ask("POST", "/api/v1.0/predictions", body, [("Content-Encoding", "gzip")])
     assert json.loads(receiver.received[0].body) == X
+
+
+def test_payloads_of_rest_nodes_are_of_the_type_they_came_with(receiver: Receiver) -> None:
+    settings = PayloadLogSettings(default_url=receiver.url)
+    with RawNode(lambda seen: (200, {"Content-Type": "text/csv"}, b"1;2")) as raw:
+        root = node("m", "model", logger=ALL)
+        with serving.graph(root, endpoints={"m": raw.url}, payload_log=settings) as served:
+            served.rest.ask("POST", "/api/v1.0/predictions", b"a=b", [("Content-Type", "application/x-own")])
+    found = {each.body: each.headers["Content-Type"] for each in receiver.received}
+    assert found == {b"a=b": "application/x-own", b"1;2": "text/csv"}
 
 
 def test_a_puid_is_no_way_to_write_headers(receiver: Receiver) -> None:

@@ -175,7 +175,7 @@ def test_feedback_follows_the_route_that_was_taken(make: Make, log: Path) -> Non
             assert answer["meta"] == {"routing": {"r": 1}}
             log.write_text("")
             given = {"request": {"strData": "x#1"}, "response": answer, "reward": 0.5, "truth": {"strData": "t"}}
-            assert client.feedback(given).said == {}
+            assert client.feedback(given).said == ({} if client is served.grpc else given)
             made = log.read_text().splitlines()
             assert sorted(made) == [
                 "b.send_feedback(x#1,0.5,t,None)",
@@ -213,7 +213,8 @@ def test_feedback_of_an_ab_test_reaches_the_child_that_answered(make: Make, log:
             chosen = f"m{answer['meta']['routing']['ab']}"
             assert answer["strData"] == f"{chosen}.predict(x)"
             log.write_text("")
-            assert client.feedback({"request": {"strData": "x"}, "response": answer, "reward": 2}).said == {}
+            given = {"request": {"strData": "x"}, "response": answer, "reward": 2}
+            assert client.feedback(given).said == ({} if client is served.grpc else given)
             assert log.read_text().splitlines() == [f"{chosen}.send_feedback(x,2,None,None)"]
 
 

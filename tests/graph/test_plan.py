@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from executor.errors import ManifestError
 from executor.graph import plan as plans
 from executor.graph.builtin import BUILTINS
-from executor.graph.plan import Plan, PlanNode, compile_plan, node_plan, tree
+from executor.graph.plan import Plan, PlanNode, check, compile_plan, node_plan, tree
 from executor.graph.spec import Endpoint, Node, NodeType, Parameter, Predictor
 from executor.types import Method
 
@@ -176,9 +176,6 @@ def test_plan_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("root", "path", "message"),
     [
-        (Node("r", ROUTER), "r.children", "a router needs at least one child"),
-        (Node("c", COMBINER), "c.children", "a combiner needs at least one child"),
-        (Node("n", UNKNOWN, methods=(Method.ROUTE,)), "n.children", "a router needs at least one child"),
         (Node("n", UNKNOWN), "n.type", "UNKNOWN_TYPE without methods does nothing"),
         (Node("s", UNKNOWN, "SIMPLE_ROUTER"), "s.children", "SIMPLE_ROUTER needs at least one child"),
         (Node("s", UNKNOWN, "AVERAGE_COMBINER"), "s.children", "AVERAGE_COMBINER needs at least one child"),
@@ -205,6 +202,23 @@ def test_faults(root: Node, path: str, message: str) -> None:
     assert problem.message.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("leaf", "message"),
+    [
+        (Node("r", ROUTER), "a router needs at least one child"),
+        (Node("c", COMBINER), "a combiner needs at least one child"),
+        (Node("n", UNKNOWN, methods=(Method.ROUTE,)), "a router needs at least one child"),
+    ],
+)
+def test_a_router_or_combiner_without_children_is_never_called(leaf: Node, message: str) -> None:
+    assert [(each.field, each.message) for each in check(leaf)] == [("children", message)]
+    assert check(leaf, idle=True) == []
+    plan = compiled(leaf)
+    assert (plan.root.route, plan.root.aggregate) == (None, None)
+    assert plan.root.feedback == (leaf.name == "r")
+    assert not plan.reports_routing
+
+
 def test_all_faults_at_once_with_path_and_line() -> None:
     child = Node("x", COMBINER, path="graph.children[0]", line=7)
     with pytest.raises(ManifestError) as caught:
@@ -212,7 +226,6 @@ def test_all_faults_at_once_with_path_and_line() -> None:
     assert [(each.line, each.path) for each in caught.value.problems] == [
         (5, "graph.type"),
         (7, "graph.children[0].name"),
-        (7, "graph.children[0].children"),
     ]
     assert "(line 5)" in caught.value.problems[1].message
 

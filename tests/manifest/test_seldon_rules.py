@@ -248,7 +248,6 @@ def test_all_errors_of_a_file_at_once_from_top_to_bottom() -> None:
     found = [(line, path) for line, path, _ in problems(whole(body))]
     assert found == [
         (5, "spec.protocl"),
-        (9, "spec.predictors[0].graph.children"),
         (10, "spec.predictors[0].graph.name"),
         (12, "spec.predictors[0].graph.parameters[0].value"),
         (13, "spec.predictors[1].name"),

@@ -165,9 +165,6 @@ def test_duplicate_keys() -> None:
 @pytest.mark.parametrize(
     ("unit", "path", "message"),
     [
-        ("{name: n, type: ROUTER}", ".children", "a router needs at least one child"),
-        ("{name: n, type: COMBINER, children: []}", ".children", "a combiner needs at least one child"),
-        ("{name: n, methods: [ROUTE]}", ".children", "a router needs at least one child"),
         ("{name: n, type: UNKNOWN_TYPE}", ".type", "UNKNOWN_TYPE without methods does nothing"),
         ("{name: n, children: {name: n}}", ".children.name", 'the graph already has a node "n" (line 7)'),
         (
@@ -190,6 +187,19 @@ def test_graph_rules_hold_in_both_profiles(unit: str, path: str, message: str, p
     ((line, where, text),) = found
     assert (line, where) == (7, f"spec.predictors[0].graph{path}")
     assert text.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("{name: n, type: ROUTER}", "a router needs at least one child"),
+        ("{name: n, type: COMBINER, children: []}", "a combiner needs at least one child"),
+        ("{name: n, methods: [ROUTE]}", "a router needs at least one child"),
+    ],
+)
+def test_a_router_without_children_is_a_mistake_by_our_rules_alone(unit: str, message: str) -> None:
+    assert problems(local(unit), Profile.LOCAL) == [(7, "spec.predictors[0].graph.children", message)]
+    assert [text for _, _, text in problems(local(unit), Profile.CLUSTER) if "no container" not in text] == []
 
 
 def chain(length: int) -> str:

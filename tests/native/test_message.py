@@ -36,6 +36,15 @@ def test_a_read_only_view_is_kept_alive() -> None:
     assert buffer.live_buffers() == before
 
 
+def test_a_message_may_say_its_type() -> None:
+    before = buffer.live_buffers()
+    given = message.Message(b"a,b", Encoding.SELDON_JSON, kind="text/csv; header=\u00e9")
+    assert given.kind == "text/csv; header=\u00e9"
+    assert message.Message(b"{}").kind is None
+    del given
+    assert buffer.live_buffers() == before
+
+
 @pytest.mark.parametrize(("encoding", "form"), [(-1, 0), (2, 0), (0, -1), (0, 4)])
 def test_numbers_that_do_not_exist_are_refused(encoding: int, form: int) -> None:
     with pytest.raises(ValueError, match="allowed are 0 to"):

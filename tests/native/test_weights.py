@@ -120,10 +120,11 @@ def test_without_memory_nothing_is_remembered() -> None:
     assert table.recall("x") is None
 
 
-def test_only_the_first_64_bytes_of_a_puid_count() -> None:
+def test_only_the_first_256_bytes_of_a_puid_count() -> None:
     table = weights.Weights(["a"], None, bytearray(100 * SLOT))
-    table.pick("x" * 64)
-    assert table.recall("x" * 80) is not None
+    table.pick("x" * 256)
+    assert table.recall("x" * 300) is not None
+    assert table.recall("x" * 255) is None
 
 
 def test_tables_change_while_others_pick() -> None:

@@ -83,7 +83,7 @@ def test_error_bodies() -> None:
     ("error", "status"),
     [
         (errors.DeadlineError("late"), 500),
-        (errors.RequestError("Failed to find model x", status=Status.NOT_FOUND), 500),
+        (errors.RequestError("Failed to find model x", status=Status.UNKNOWN), 500),
         (errors.NodeError("x", http_status=404, status=Status.NOT_FOUND, body=b"{}"), 404),
         (errors.LimitError("big", http_status=413), 413),
         (errors.DecodeError("bad"), 400),
@@ -121,7 +121,7 @@ def test_graph_metadata_edges(root: Node, enters: str, leaves: str) -> None:
     graph = seldon.graph_metadata("p", root, models)
     assert list(graph) == ["name", "models", "graphinputs", "graphoutputs"]
     assert (graph["graphinputs"], graph["graphoutputs"]) == ([enters], [leaves])
-    assert list(graph["models"]) == [each.name for each in root.walk()]
+    assert list(graph["models"]) == sorted(each.name for each in root.walk())
     assert list(graph["models"][root.name]) == ["name", "inputs", "outputs"]
 
 

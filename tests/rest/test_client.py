@@ -217,8 +217,10 @@ def test_metadata_that_is_none(body: str) -> None:
 
     async def test() -> None:
         async with web_node(handler) as node:
-            with pytest.raises(errors.DecodeError, match="metadata of node 'n1'"):
+            with pytest.raises(errors.NodeError, match="metadata of node 'n1'") as caught:
                 await node.metadata()
+            assert caught.value.http_status == 500
+            assert bytes(await node.metadata_text()) == body.encode()
             assert await call(node, method=Method.ROUTE) == body.encode()
 
     run(test())

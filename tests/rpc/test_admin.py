@@ -24,6 +24,7 @@ from executor._pb import (
     seldon_pb2,
     seldon_pb2_grpc,
 )
+from executor.inference import Headers
 from executor.protocol import seldon as protocol
 from executor.protocol import wire
 from executor.rpc import admin
@@ -49,12 +50,12 @@ class Known:
     def __init__(self, said: Mapping[str, Any] | errors.Error) -> None:
         self._said = said
 
-    async def metadata(self) -> Mapping[str, Any]:
+    async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         if isinstance(self._said, errors.Error):
             raise self._said
         return self._said
 
-    async def status(self) -> native.Message:
+    async def status(self, headers: Headers = ()) -> native.Message:
         return native.Message(b"")
 
 
@@ -255,7 +256,7 @@ async def test_metadata_of_a_node() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.ModelMetadata(seldon_pb2.SeldonModelMetadataRequest(name="other"), timeout=WAIT_S)
         assert (caught.value.code(), caught.value.details()) == (
-            grpc.StatusCode.NOT_FOUND,
+            grpc.StatusCode.UNKNOWN,
             "Failed to find model other",
         )
 

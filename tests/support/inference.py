@@ -120,15 +120,15 @@ class MemoryInference:
         reply = message if self.reply is None else messages.Message(self.reply, Encoding.SELDON_JSON)
         return Answer(reply, puid or "made-here")
 
-    async def model_metadata(self, name: str) -> Mapping[str, Any]:
+    async def metadata_text(self, name: str, headers: Sequence[tuple[str, str]] = ()) -> messages.Message:
         if name == "missing":
-            raise errors.RequestError(f"Failed to find model {name}", status=Status.NOT_FOUND)
-        return {"name": name, "versions": ["v1"]}
+            raise errors.RequestError(f"Failed to find model {name}", status=Status.UNKNOWN)
+        return messages.Message(b'{"name":"%b","versions":["v1"]}' % name.encode(), Encoding.SELDON_JSON)
 
-    async def graph_metadata(self) -> Mapping[str, Any]:
+    async def graph_metadata(self, headers: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
         return {"name": "p", "models": {}, "graphinputs": [], "graphoutputs": []}
 
-    async def node_status(self, name: str) -> messages.Message:
+    async def node_status(self, name: str, headers: Sequence[tuple[str, str]] = ()) -> messages.Message:
         if name == "broken":
             raise errors.NodeError("no answer", body=b"down", body_type="text/plain", http_status=418)
         return messages.Message(b'{"strData":"healthy"}', Encoding.SELDON_JSON)

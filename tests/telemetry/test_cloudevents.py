@@ -1,13 +1,14 @@
 """The events that payloads are logged as."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from executor._native import message as messages
 from executor.settings import Deployment
 from executor.telemetry.cloudevents import Event, Kind, Origin
-from executor.types import Encoding
+from executor.types import Encoding, Form
 
 SHOP = Deployment("churn", "shop", "main")
 
@@ -42,6 +43,21 @@ def test_every_event_has_an_id_of_its_own() -> None:
 )
 def test_the_type_is_that_of_the_payload(encoding: Encoding, told: str) -> None:
     assert dict(event(encoding=encoding).headers())["Content-Type"] == told
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "told"),
+    [
+        (Form.MESSAGE, "text/csv; header=present", "text/csv; header=present"),
+        (Form.FOREIGN, "text/csv", "text/csv"),
+        (Form.FOREIGN, None, "application/octet-stream"),
+        (Form.MESSAGE, "text/\u00e9", "application/octet-stream"),
+        (Form.MESSAGE, "a\r\nCe-Id: x", "application/octet-stream"),
+    ],
+)
+def test_the_type_that_came_with_it_goes_before(form: Form, kind: str | None, told: str) -> None:
+    message = messages.Message(b"x", Encoding.SELDON_JSON, form, kind)
+    assert dict(replace(event(), message=message).headers())["Content-Type"] == told
 
 
 @pytest.mark.parametrize(
