@@ -24,7 +24,7 @@ from executor._native.endpoint cimport (
 from executor._native.message cimport message_add_copy, message_flat, message_new, message_ref, message_t, message_unref
 from executor._native.patience cimport patience_begin, patience_end
 from executor._native.program cimport node_t, program_ref, program_t, program_unref
-from executor._native.routing cimport read_taken_path, with_routing
+from executor._native.routing cimport is_callers, read_taken_path, with_routing
 from executor._native.tap cimport TAP_FEEDBACK, TAP_REQUEST, TAP_RESPONSE, tap_add, tap_skips
 from executor._native.transport cimport Reactor, timer_arm, timer_disarm, timer_t
 from executor._native.types cimport (
@@ -203,7 +203,7 @@ cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noex
     codec = codec_of(message.encoding)
     other = codec.transcode(message, encoding, &failure)
     if other == NULL:
-        if message.encoding != step.request.encoding:
+        if message.encoding != step.request.encoding or not is_callers(step):
             failure.status = STATUS_INTERNAL     # a node wrote it, not the caller
         fail_with(step, &failure)
     message_unref(message)

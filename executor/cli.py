@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, Command] = {
     "microservice": microservice,
 }  # fmt: skip
 
+_WORKER = "worker"
+"""What each of several workers is started as. Not for users, so no parser knows it."""
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one
 answer comes back. Graphs are SeldonDeployment manifests; nodes are Python classes, or servers of their own.
@@ -49,7 +51,16 @@ examples:
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Runs one command; its exit status. The user's own mistakes get one clear message and status 2."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == [_WORKER]:
+        from executor import worker
+
+        return worker.run()
+    parser = _parser()
+    if not given:
+        parser.print_help()
+        return options.USAGE_STATUS
+    parsed = parser.parse_args(given)
     command: Callable[[argparse.Namespace, Mapping[str, str]], int] = parsed.command
     try:
         return command(parsed, environment)
@@ -74,12 +85,6 @@ _USER_ERRORS = (
 )
 
 
-def _worker(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from executor import worker
-
-    return worker.run()
-
-
 def _parser() -> options.Parser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = options.Parser("millrace", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
@@ -92,5 +97,4 @@ def _parser() -> options.Parser:
         )
         own.set_defaults(command=command.main)
         command.add(own)
-    commands.add_parser("worker").set_defaults(command=_worker)  # what several workers are started as; not for users
     return parser

@@ -3,7 +3,7 @@
 Must not decide anything per request that is known when the component is hosted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,6 +42,8 @@ class Work:
     options: Options = field(default_factory=Options)
     worded: Callable[[Exception, str], Error | None] | None = None
     """The component's own way to word exceptions."""
+    fed: Sequence[str] = ()
+    """Nodes of whose answers the message is one; none where the caller sent it."""
     places: int = field(init=False, default=0)
     """How many arguments the method is given by position: a class may leave out the names."""
     named: bool = field(init=False, default=False)
@@ -63,13 +65,13 @@ class Work:
         if whole is not None:
             try:
                 return self._closed(whole.call(self._raw_argument(message)), message.encoding, whole)
-            except Exception as exc:
-                self._go_on(exc, whole)
+            except BaseException as exc:
+                self._go_on(exc, whole, context)
         call = self.opened(message)
         try:
             result = self._start(call)
-        except Exception as exc:
-            result = self.rescued(exc, call)
+        except BaseException as exc:
+            result = self.rescued(exc, call, context)
         return self.answered(call, result, self.extras.collect(), message.encoding)
 
     async def run_async(self, message: native.Message, context: Any) -> native.Message:
@@ -78,13 +80,13 @@ class Work:
         if whole is not None:
             try:
                 return self._closed(await whole.call(self._raw_argument(message)), message.encoding, whole)
-            except Exception as exc:
-                self._go_on(exc, whole)
+            except BaseException as exc:
+                self._go_on(exc, whole, context)
         call = self.opened(message)
         try:
             result = self._start(call) if self.main is None else await self._start(call)
-        except Exception as exc:
-            result = self.rescued(exc, call)
+        except BaseException as exc:
+            result = self.rescued(exc, call, context)
         return self.answered(call, result, await self.extras.collect_async(), message.encoding)
 
     def opened(self, message: native.Message) -> Call:
@@ -92,17 +94,21 @@ class Work:
         try:
             return self.step.open(CODECS[message.encoding], message, self.node)
         except Error as exc:
-            exc.node = exc.node or self.node
-            raise
+            raise self.unreadable(exc) from exc
 
     def answered(self, call: Call, result: Any, added: Added, encoding: int) -> native.Message:
         """The answer that says `result`."""
         return answer.build(self.step, call, result, added, self.path, encoding, self.node, self.options.tells_metrics)
 
-    def rescued(self, exc: Exception, call: Call) -> Any:
+    def unreadable(self, exc: Error) -> Error:
+        """The error for a message that cannot be given to the method, because of `exc`."""
+        return faults.unreadable(exc, self.node, self.step.name, self.fed)
+
+    def rescued(self, exc: BaseException, call: Call, context: Any = None) -> Any:
         """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
+        faults.let_pass(exc)
         if not faults.is_seldons(exc):
-            raise self._fault(exc, self.step.name) from exc
+            raise self._fault(exc, self.step.name, context) from exc
         return self._stand_in(call)
 
     def _start(self, call: Call) -> Any:
@@ -118,16 +124,20 @@ class Work:
         return self.step.stand_in(call)
 
     def _raw_argument(self, message: native.Message) -> Any:
-        return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
+        try:
+            return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
+        except Error as exc:
+            raise self.unreadable(exc) from exc
 
     def _closed(self, result: Any, encoding: int, whole: UserMethod) -> native.Message:
         return raw_forms.closed(result, encoding, self.node, whole.name, self.options.passes_bytes)
 
-    def _go_on(self, exc: Exception, whole: UserMethod) -> None:
+    def _go_on(self, exc: BaseException, whole: UserMethod, context: Any) -> None:
         """A raw method that says it is not implemented leaves the call to the plain one; anything else is an error."""
+        faults.let_pass(exc)
         if not faults.says_not_implemented(exc):
-            raise self._fault(exc, whole.name) from exc
+            raise self._fault(exc, whole.name, context) from exc
 
-    def _fault(self, exc: Exception, method: str) -> Error:
-        own = None if self.worded is None else self.worded(exc, method)
-        return own or faults.raised(exc, self.node, method)
+    def _fault(self, exc: BaseException, method: str, context: Any) -> Error:
+        own = self.worded(exc, method) if self.worded is not None and isinstance(exc, Exception) else None
+        return own or faults.raised(exc, self.node, method, getattr(context, "puid", ""))

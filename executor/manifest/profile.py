@@ -28,5 +28,7 @@ class Terms:
     """Local profile: prepackaged servers with a modelUri are run by whoever asks."""
     predictor: str | None = None
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
+    changed: bool = False
+    """Local profile: `reached` was given for an earlier state of the file, so that some of it may be for no node."""
     servers: Collection[str] | None = None
     """Cluster profile: the prepackaged servers that the cluster offers; None for Seldon's own set."""

@@ -22,7 +22,8 @@ TIMEOUT_S = 60.0
 """How long a store may send nothing."""
 _PAGE_MAX = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
-_NEEDS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "http": ("aiohttp", "http"), "https": ("aiohttp", "http")}
+_NEEDS = {"s3": "s3fs", "gs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+"""What fsspec needs besides itself; packages have the names of their modules."""
 _TAGS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "Last-Modified", "updated", "mtime")
 
 Moved = Callable[[int], None]
@@ -187,15 +188,14 @@ def _bounded(count: int, told: str) -> None:
 
 
 def _http(uri: Uri, timeout_s: float) -> Any:
-    fsspec, aiohttp = _needed(uri, "fsspec", "http"), _needed(uri, *_NEEDS["http"])
+    fsspec, aiohttp = _needed(uri, "fsspec", "http"), _needed(uri, _NEEDS["http"], "http")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=credentials.CONNECT_S, sock_read=timeout_s)
     return fsspec.filesystem("http", **_FRESH, client_kwargs={"timeout": timeout, "trust_env": True})
 
 
 def _objects(uri: Uri, store: str, settings: dict[str, Any], timeout_s: float) -> Any:
-    module, extra = _NEEDS[store]
-    _needed(uri, "fsspec", extra)
-    library = _needed(uri, module, extra)
+    _needed(uri, "fsspec", store)
+    library = _needed(uri, _NEEDS[store], store)
     if store == "s3":
         settings["config_kwargs"]["read_timeout"] = timeout_s
         return library.S3FileSystem(**_FRESH, **settings)
@@ -206,11 +206,11 @@ def _objects(uri: Uri, store: str, settings: dict[str, Any], timeout_s: float) -
 _FRESH = {"skip_instance_cache": True, "use_listings_cache": False}
 
 
-def _needed(uri: Uri, module: str, extra: str) -> Any:
+def _needed(uri: Uri, module: str, store: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        told = f"{uri.text}: {uri.scheme}:// needs {error.name or module}: pip install 'millrace[{extra}]'"
+        told = f"{uri.text}: {uri.scheme}:// needs {error.name or module}: pip install fsspec {_NEEDS[store]}"
         raise RequestError(told) from error
 
 
