@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, Command] = {
 }  # fmt: skip
 
 _WORKER = "worker"
-"""What each of several workers is started as. Not for users, so no parser knows it."""
+"""What each of several workers is started as."""
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one
 answer comes back. Graphs are SeldonDeployment manifests; nodes are Python classes, or servers of their own.
@@ -52,15 +52,11 @@ examples:
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Runs one command; its exit status. The user's own mistakes get one clear message and status 2."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == [_WORKER]:
-        from executor import worker
-
-        return worker.run()
-    parser = _parser()
     if not given:
-        parser.print_help()
+        _parser().print_help()
         return options.USAGE_STATUS
-    parsed = parser.parse_args(given)
+    # No parser knows the command that workers are started as: it is not for users.
+    parsed = argparse.Namespace(command=_worker) if given[0] == _WORKER else _parser().parse_args(given)
     command: Callable[[argparse.Namespace, Mapping[str, str]], int] = parsed.command
     try:
         return command(parsed, environment)
@@ -83,6 +79,12 @@ _USER_ERRORS = (
     errors.DecodeError,
     errors.EncodeError,
 )
+
+
+def _worker(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from executor import worker
+
+    return worker.run()
 
 
 def _parser() -> options.Parser:
