@@ -59,7 +59,7 @@ coverage: $(DONE)/native $(DONE)/dev ## Run the tests and print which lines of e
 	@echo "==> coverage: each line is shown in build/coverage/html/index.html"
 
 bench: $(DONE)/native $(DONE)/dev ## Measure against baselines; ARGS="list" shows what, ARGS="full" is all
-	@echo "==> bench: measuring (three minutes; whatever else runs here spoils it)"
+	@$(if $(ARGS),,echo "==> bench: measuring (three minutes; whatever else runs here spoils it)")
 	@$(BIN)/python -m bench $(ARGS)
 
 guard: $(DONE)/native $(DONE)/dev ## Count instructions per request, and compare with the parent commit

@@ -23,7 +23,7 @@ from executor._native.meters cimport (
 from executor._native.patience cimport patience_begin, patience_end
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport program_ref, program_t, program_unref
-from executor._native.routing cimport with_routing
+from executor._native.routing cimport is_callers, with_routing
 from executor._native.stats cimport histogram_add
 from executor._native.tap cimport TAP_REQUEST, tap_skips
 from executor._native.transport cimport timer_disarm, timer_t
@@ -157,7 +157,7 @@ cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noex
     codec = codec_of(message.encoding)
     other = codec.transcode(message, encoding, &failure)
     if other == NULL:
-        if message.encoding != step.request.encoding:
+        if message.encoding != step.request.encoding or not is_callers(step):
             failure.status = STATUS_INTERNAL     # a node wrote it, not the caller
         fail_with(step, &failure)
     else:

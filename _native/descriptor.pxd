@@ -11,7 +11,8 @@ cdef extern from *:
         KIND_DOUBLE, KIND_FLOAT, KIND_INT32, KIND_INT64, KIND_UINT32, KIND_UINT64, KIND_BOOL, KIND_ENUM,
         KIND_STRING, KIND_BYTES, KIND_MESSAGE
     };
-    enum { RULE_REPEATED = 1, RULE_MAP = 2, RULE_ONEOF = 4 };
+    /* RULE_ALWAYS: written in JSON even where it holds its default, since readers of JSON look for it. */
+    enum { RULE_REPEATED = 1, RULE_MAP = 2, RULE_ONEOF = 4, RULE_ALWAYS = 8 };
     /* How a message is written in JSON: member by member, or in a way of its own. */
     enum { STYLE_PLAIN, STYLE_VALUE, STYLE_STRUCT, STYLE_LIST, STYLE_ANY, STYLE_WRAPPER };
 
@@ -146,8 +147,8 @@ cdef extern from *:
     static const choice_t metric_choices[] = {{"COUNTER", 0}, {"GAUGE", 1}, {"TIMER", 2}, {NULL, 0}};
     static const rule_t metric_rules[] = {
         ROW(1, "key", KIND_STRING, 0, NULL),
-        ENUM(2, "type", metric_choices),
-        ROW(3, "value", KIND_FLOAT, 0, NULL),
+        {2, "type", "type", KIND_ENUM, RULE_ALWAYS, NULL, metric_choices},
+        ROW(3, "value", KIND_FLOAT, RULE_ALWAYS, NULL),
         ROW(4, "tags", KIND_STRING, RULE_MAP, NULL),
     };
     static const layout_t layout_metric =
@@ -222,6 +223,7 @@ cdef extern from *:
         RULE_REPEATED
         RULE_MAP
         RULE_ONEOF
+        RULE_ALWAYS
         STYLE_PLAIN
         STYLE_VALUE
         STYLE_STRUCT

@@ -13,7 +13,7 @@ from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.cursor cimport cursor_enter, cursor_fail, cursor_over, cursor_t
 from executor._native.descriptor cimport (
     KIND_BOOL, KIND_BYTES, KIND_DOUBLE, KIND_ENUM, KIND_FLOAT, KIND_INT32, KIND_INT64, KIND_MESSAGE, KIND_STRING,
-    KIND_UINT32, RULE_MAP, RULE_ONEOF, RULE_REPEATED, RULES_MAX, STYLE_ANY, STYLE_LIST, STYLE_PLAIN,
+    KIND_UINT32, RULE_ALWAYS, RULE_MAP, RULE_ONEOF, RULE_REPEATED, RULES_MAX, STYLE_ANY, STYLE_LIST, STYLE_PLAIN,
     STYLE_STRUCT, STYLE_VALUE, known_layouts, layout_feedback, layout_list, layout_listvalue,
     layout_message, layout_struct, layout_t, rule_t,
 )
@@ -202,10 +202,10 @@ cdef int collect(cursor_t cursor, const layout_t *layout, found_t *found, failur
         note(&found[index], &field)
 
 
-# Whether a singular field without presence holds its default.
-cdef bint is_default(const rule_t *rule, const found_t *found) noexcept nogil:
-    if rule.kind == KIND_MESSAGE or rule.flags != 0:
-        return False
+# Whether a field is left out: it is not there, or is a singular one without presence that holds its default.
+cdef bint is_left_out(const rule_t *rule, const found_t *found) noexcept nogil:
+    if found.piece.count == 0 or rule.kind == KIND_MESSAGE or rule.flags != 0:
+        return found.piece.count == 0 and not rule.flags & RULE_ALWAYS
     if rule.kind == KIND_STRING or rule.kind == KIND_BYTES:
         return found.piece.size == 0
     return narrowed(rule.kind, found.value) == 0
@@ -480,7 +480,7 @@ cdef int print_members(print_t *out, const cursor_t *cursor, const layout_t *lay
     if collect(cursor[0], layout, found, out.failure) < 0:
         return -1
     for index in range(layout.count):
-        if found[index].piece.count == 0 or is_default(&layout.rules[index], &found[index]):
+        if is_left_out(&layout.rules[index], &found[index]):
             continue
         if any:
             text_byte(&out.text, c',')

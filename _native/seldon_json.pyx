@@ -366,7 +366,8 @@ cdef class Parts:
         try:
             return numpy.array(self.object(&self.opened.body, list, "ndarray", None))
         except ValueError as error:
-            raise errors.DecodeError(f"ndarray: no array: {error}", self.offset(&self.opened.body)) from None
+            told = f"ndarray: no array, its lists differ in length or depth: {error}"
+            raise errors.DecodeError(told, self.offset(&self.opened.body)) from None
 
     # TensorProto has one reader, that of protobuf.
     cdef object tftensor(self):
@@ -536,7 +537,7 @@ def open_feedback(Message message):
         text = json_over(opened.reward.data, opened.reward.size, &failure)
         text.start = message_flat(whole.raw)
         if read_real(&text, &reward) < 0:
-            raise_failure(&failure)
+            raise errors.DecodeError(f"reward: {(<const char *>failure.text).decode('utf-8')}", failure.offset)
     parts.request = feedback_part(whole, opened.request)
     parts.response = feedback_part(whole, opened.response)
     parts.truth = feedback_part(whole, opened.truth)

@@ -40,6 +40,7 @@ def run(settings: RunSettings, text: str | None = None) -> int:
     if text is None:
         text = manifest.read(Path(settings.manifest))
     selected = select(settings, text)
+    _tell_unused(settings, selected)
     return uvloop.run(workers.run(settings, text) if settings.workers > 1 else _run(settings, selected))
 
 
@@ -107,7 +108,7 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
 
 async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prepared":
     """The graph of another manifest, loaded beside the one that `process` serves. Raises `errors.Error`."""
-    selected = select(settings, text)
+    selected = select(settings, text, changed=True)
     plan = plans.compile_plan(selected.predictor, selected.deployment.name)
     logged = process.payloads.tap_for(plan, selected, settings)
     made = await in_thread(lambda: Nodes.load(plan, settings))
@@ -116,6 +117,7 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
     try:
         nodes.bind(plan, settings, made, counted)
         await nodes.start()
+        _tell_unused(settings, selected)
         return Prepared(nodes, _bound(nodes, plan, settings, selected, logged), counted)
     except BaseException:
         await nodes.stop()
@@ -172,8 +174,18 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     return plan
 
 
-def select(settings: RunSettings, text: str) -> manifest.Selected:
-    """The graph that `settings` choose of a manifest's text, checked. Raises ManifestError."""
+def _tell_unused(settings: RunSettings, selected: manifest.Selected) -> None:
+    unused = manifest.unused(selected.predictor.graph, [*settings.components, *settings.endpoints])
+    if unused:
+        log.warning(
+            "no node of the graph uses the component or endpoint of %s; a changed manifest may", ", ".join(unused)
+        )
+
+
+def select(settings: RunSettings, text: str, changed: bool = False) -> manifest.Selected:
+    """The graph that `settings` choose of a manifest's text, checked; `changed` is one that they were not made for.
+    Raises ManifestError.
+    """
     here = settings.prepackaged is not Prepackaged.REMOTE
     if settings.alone:
         built = manifest.load_predictor(text, lenient=True, reached=[], prepackaged=here, source=settings.manifest)
@@ -188,6 +200,7 @@ def select(settings: RunSettings, text: str) -> manifest.Selected:
         reached=[*settings.components, *settings.endpoints],
         prepackaged=here,
         idle=settings.by_front,
+        changed=changed,
         name=settings.manifest,
     )
 

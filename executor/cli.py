@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, Command] = {
     "microservice": microservice, "operator": operator,
 }  # fmt: skip
 
+_WORKER = "worker"
+"""What each of several workers is started as."""
 _DESCRIPTION = """\
 Runs inference graphs: a request goes through a graph of models, routers, combiners and transformers, and one
 answer comes back. Graphs are SeldonDeployment manifests; nodes are Python classes, or servers of their own.
@@ -49,7 +51,12 @@ examples:
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Runs one command; its exit status. The user's own mistakes get one clear message and status 2."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if not given:
+        _parser().print_help()
+        return options.USAGE_STATUS
+    # No parser knows the command that workers are started as: it is not for users.
+    parsed = argparse.Namespace(command=_worker) if given[0] == _WORKER else _parser().parse_args(given)
     command: Callable[[argparse.Namespace, Mapping[str, str]], int] = parsed.command
     try:
         return command(parsed, environment)
@@ -92,5 +99,4 @@ def _parser() -> options.Parser:
         )
         own.set_defaults(command=command.main)
         command.add(own)
-    commands.add_parser("worker").set_defaults(command=_worker)  # what several workers are started as; not for users
     return parser

@@ -40,7 +40,7 @@ def budget(limits: ServeLimits) -> Budget:
     hard = limits.memory_budget_bytes or max(memory() // 2, 2 * largest)
     if hard < 2 * largest:
         raise errors.RequestError(
-            f"memory budget of {hard} bytes in this process: allowed are at least {2 * largest}, "
+            f"memory budget of {told(hard)} in this process: allowed are at least {told(2 * largest)}, "
             f"two messages of the largest size allowed"
         )
     return Budget(hard, hard // 2, limits.unread_bytes or max(hard // 8, limits.max_message_bytes))
@@ -66,6 +66,14 @@ def size(text: str) -> int:
     return int(match[1]) * unit
 
 
+def told(size: int) -> str:
+    """A number of bytes as `size` reads it, in the largest unit that shows it in full."""
+    for unit, number in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size and size % number == 0:
+            return f"{size // number} {unit}"
+    return f"{size} bytes"
+
+
 def add(parser: "argparse._ActionsContainer") -> None:
     """The option of the commands that serve."""
     parser.add_argument("--memory-budget", type=size, metavar="SIZE",
@@ -82,8 +90,8 @@ def share(asked: int | None, max_message_bytes: int, processes: int) -> int | No
     if asked // processes < 2 * largest:
         among = f" among {processes} processes" if processes > 1 else ""
         raise errors.RequestError(
-            f"--memory-budget {asked}{among}: allowed are at least {2 * largest * processes} bytes, two "
-            f"messages of the largest size (--max-message-bytes) for each process"
+            f"--memory-budget {told(asked)}{among}: allowed are at least {told(2 * largest * processes)}, two "
+            f"messages of the largest size (--max-message-bytes, now {told(max_message_bytes)}) for each process"
         )
     return asked // processes
 

@@ -276,23 +276,29 @@ class Nodes:
             return Reached(exits.Component(self._reactor, node.name, handlers, self._pool))
         if node.builtin is not None:
             below = [plan.nodes[child].name for child in node.children]
-            return Reached(self._computed(node.name, BUILTINS[node.builtin], below))
+            return Reached(self._computed(node.name, BUILTINS[node.builtin], below, plans.feeders(plan, node)))
         target = settings.components[node.name]
         if node.name in settings.isolate:
             return self._isolated(node, target, settings)
         self.reached[node.name] = f"in this process: {target}"
         wanted = [method for method in (node.input, node.route, node.aggregate, node.output) if method is not None]
         recorder = None if self.counting is None else self.counting.recorder(node.name, node.image)
-        image = node.image or None
-        hosted = host.Host(self._made[node.name], node.name, image=image, methods=wanted, recorder=recorder)
+        hosted = host.Host(
+            self._made[node.name],
+            node.name,
+            image=node.image or None,
+            methods=wanted,
+            fed=plans.feeders(plan, node),
+            recorder=recorder,
+        )
         made = self._component(hosted)
         made.timeout_s = settings.node_timeouts.component_s
         return Reached(made, ComponentNode(hosted))
 
-    def _computed(self, name: str, builtin: Builtin, children: Sequence[str]) -> endpoint.Endpoint:
+    def _computed(self, name: str, builtin: Builtin, children: Sequence[str], fed: host.Fed) -> endpoint.Endpoint:
         assert builtin.component is not None
         self.reached[name] = "built in"
-        hosted = host.Host(builtin.component(children), name)
+        hosted = host.Host(builtin.component(children), name, fed=fed)
         computed = exits.Component(self._reactor, name, hosted.handlers, self._pool)
         # What is added to answers, only the component knows.
         return mean.Mean(computed) if builtin is AVERAGE_COMBINER and not hosted.adds_path else computed

@@ -8,7 +8,7 @@ import argparse
 from executor.settings import PayloadLogSettings
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: "argparse._ActionsContainer") -> None:
     """The options."""
     parser.add_argument("--payload-log-url", default="", metavar="URL",
                         help="where payloads of nodes with a `logger` go, if that names no url")  # fmt: skip

@@ -27,6 +27,9 @@ class Status(IntEnum):
     DATA_LOSS = 15
     UNAUTHENTICATED = 16
 
+    def __str__(self) -> str:
+        return self.name
+
 
 HTTP_OF_STATUS: dict[Status, int] = {
     Status.OK: 200,

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 
 import uvloop
 
@@ -29,7 +30,11 @@ LEAVE_S = 2.0
 
 def run() -> int:
     """Serves until the parent or a signal says to stop. The parent's socket is standard input."""
-    sock = socket.socket(fileno=os.dup(0))
+    try:
+        sock = socket.socket(fileno=os.dup(0))
+    except OSError:
+        print("millrace: worker: `millrace run --workers N` starts these; there is no parent here", file=sys.stderr)
+        return 2
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)  # user code may read standard input
     return uvloop.run(_run(sock))
@@ -74,7 +79,7 @@ def _bind(process: Process, settings: RunSettings | NodeSettings, said: Said) ->
     """Makes `process` serve what the parent said, and says how the user sees that."""
     if isinstance(settings, NodeSettings):
         return app.described(app.component(process, settings, said["worker"] == "1"), settings)
-    plan = app.graph(process, settings, app.select(settings, said["text"]))
+    plan = app.graph(process, settings, app.select(settings, said["text"], changed=True))
     return plans.tree(plan, process.nodes.reached)
 
 

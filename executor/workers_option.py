@@ -10,7 +10,7 @@ from executor import cpus, limits, options, state
 from executor.settings import RunSettings
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: "argparse._ActionsContainer") -> None:
     """For a graph."""
     parser.add_argument("--workers", type=cpus.processes, metavar="N",
                         help="processes that serve; auto: by the CPU quota, which is the default where no component is"
@@ -18,7 +18,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
                         " N times their memory, and each learns alone")  # fmt: skip
 
 
-def add_node(parser: argparse.ArgumentParser) -> None:
+def add_node(parser: "argparse._ActionsContainer") -> None:
     """For one component."""
     parser.add_argument("--workers", type=cpus.processes, default=1, metavar="N",
                         help="processes that serve; each loads the component: N times its memory, and each"

@@ -15,7 +15,11 @@ from executor import __version__, cli
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "required: COMMAND"),
+        (["run", "g", "--http-prot", "1"], "unknown option --http-prot (did you mean --http-port?)"),
+        (["run", "g", "--grpc-por=1"], "unknown option --grpc-por (did you mean --grpc-port?)"),
+        (["run", "g", "--zzz"], "unknown option --zzz\n(`millrace run --help`"),
+        (["check", "g", "h"], "unexpected argument 'h'\n(`millrace check --help`"),
+        (["--zzz", "run", "g"], "unknown option --zzz\n(`millrace --help`"),
         (["jump"], "invalid choice: 'jump'"),
         (["run"], "required: MANIFEST"),
         (["run", "g", "--component", "a"], "--component a: write it as --component NODE=path.py:Class"),
@@ -49,6 +53,23 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> 
     assert stop.value.code == 0
     assert "examples:" in told
     assert f"millrace {command}" in told
+
+
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    told = capsys.readouterr().out
+    assert "examples:" in told
+    assert "worker" not in told
+
+
+def test_workers_are_not_for_users(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "worker" not in failure(capsys, "jump")
+    done = subprocess.run(
+        [sys.executable, "-m", "executor", "worker"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "millrace: worker: `millrace run --workers N` starts these; there is no parent here\n"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from executor.settings import ServeLimits
 def parser(*arguments: str) -> argparse.Namespace:
     made = options.Parser("test", exit_on_error=False)
     options.add_choice(made)
-    options.add_serving(made, 5.0)
+    options.add_serving(made, 5.0, (None, None))
     return made.parse_args(["g.yaml", *arguments])
 
 
@@ -21,6 +21,7 @@ def test_defaults() -> None:
     assert (read.component, read.endpoint, read.log_level) == ({}, {}, "info")
     assert options.limits(read) == ServeLimits()
     assert options.limits(parser("--max-message-bytes", "7")).max_message_bytes == 7
+    assert options.limits(parser("--max-message-bytes", "1GiB")).max_message_bytes == 1 << 30
 
 
 def test_named_values_gather() -> None:

@@ -10,8 +10,13 @@
 Must not need grpcio or protobuf; who wants plain gRPC stubs finds them in `executor.client.stubs`.
 """
 
+import logging
+
 from executor.client.asynchronous import AsyncClient
 from executor.client.payload import Response
 from executor.client.synchronous import Client
+
+# Python would print warnings of a library to stderr where the application has set up no logging.
+logging.getLogger("millrace").addHandler(logging.NullHandler())
 
 __all__ = ["AsyncClient", "Client", "Response"]

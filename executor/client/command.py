@@ -9,21 +9,22 @@ import ssl
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
 from executor import errors
 from executor._native import message as messages
 from executor._native import seldon_json
-from executor._native import tls as veils
 from executor.client.payload import Response, kind_of
 from executor.client.synchronous import Client
+from executor.rest import dial
 from executor.settings import Address, Scheme, parse_target
 from executor.status import status_of_http
 from executor.types import Encoding
 
 REST_PATH = "/api/v1.0/predictions"
+FEEDBACK_PATH = "/api/v1.0/feedback"
 _MESSAGE_KEYS = {"status", "meta", "data", "binData", "strData", "jsonData", "customData"}
 _PAYLOAD_KEYS = _MESSAGE_KEYS - {"status", "meta"}
 _PRINTED = 200
@@ -33,19 +34,20 @@ _PRINTED = 200
 def read_data(data: str | None, file: str | None) -> Any:
     """What `--data` or `--file` holds: what its JSON says, or an array. Raises `errors.RequestError`."""
     if data is not None:
-        return _json(data, "--data")
+        return read_json(data, "--data")
     assert file is not None
     try:
         if file.endswith(".npy"):
             return numpy.load(file, allow_pickle=False)
-        return _json(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"), f"--file {file}")
+        return read_json(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"), f"--file {file}")
     except (OSError, UnicodeDecodeError) as cause:
         raise errors.RequestError(f"--file {file}: {getattr(cause, 'strerror', None) or cause}") from None
     except ValueError as cause:
         raise errors.RequestError(f"--file {file}: {cause}") from None
 
 
-def _json(text: str, what: str) -> Any:
+def read_json(text: str, what: str) -> Any:
+    """What the JSON of `what` says. Raises `errors.RequestError`."""
     try:
         return json.loads(text)
     except ValueError as cause:
@@ -66,42 +68,85 @@ def message_of(data: Any, kind: str) -> messages.Message:
     return seldon_json.build(chosen, data)
 
 
-def call_grpc(target: str, message: messages.Message, timeout_s: float, tls: ssl.SSLContext | None = None) -> str:
+class Judgement(NamedTuple):
+    """How good the answer was, to be told afterwards."""
+
+    reward: float
+    truth: messages.Message | None = None
+
+
+def call_grpc(
+    target: str,
+    message: messages.Message,
+    timeout_s: float,
+    tls: ssl.SSLContext | None = None,
+    judged: Judgement | None = None,
+) -> str:
     """Ask over gRPC, over TLS with `tls`; what to print. Raises `errors.Error`."""
     with Client(target, timeout_s=timeout_s, tls=tls or False) as client:
         start = time.perf_counter()
-        response = client.predict(message)
-        return render(response, time.perf_counter() - start)
+        try:
+            response = client.predict(message)
+        except errors.NodeError as error:
+            if tls is None and "does it want TLS?" in error.message:
+                error.message += " (--tls)"
+            raise
+        text = render(response, time.perf_counter() - start)
+        if judged is not None:
+            client.feedback(message, response, judged.reward, judged.truth)
+        return text + _told(judged)
 
 
-def call_rest(target: str, message: messages.Message, timeout_s: float, tls: ssl.SSLContext | None = None) -> str:
+def call_rest(
+    target: str,
+    message: messages.Message,
+    timeout_s: float,
+    tls: ssl.SSLContext | None = None,
+    judged: Judgement | None = None,
+) -> str:
     """Ask over REST, over TLS with `tls`; what to print. Raises `errors.Error`."""
+    start = time.perf_counter()
+    answer, puid = _post(target, REST_PATH, message, timeout_s, tls)
+    text = render(Response(answer, puid), time.perf_counter() - start)
+    if judged is not None:
+        feedback = seldon_json.build_feedback(message, answer, judged.reward, judged.truth)
+        _post(target, FEEDBACK_PATH, feedback, timeout_s, tls)
+    return text + _told(judged)
+
+
+def _told(judged: Judgement | None) -> str:
+    return "" if judged is None else "\n" + _line("reward", f"{judged.reward:g}, sent as feedback")
+
+
+def _post(
+    target: str, path: str, message: messages.Message, timeout_s: float, tls: ssl.SSLContext | None
+) -> tuple[messages.Message, str]:
+    """The answer to a request, and its puid."""
     address = parse_target(target)
     if address.scheme is Scheme.UNIX:
         raise errors.RequestError(f"{target}: --rest needs HOST:PORT")
     headers = {"Content-Type": "application/json", "Millrace-Timeout": f"{timeout_s:.3f}"}
     connection = _connection(address, timeout_s + 1, tls)
-    start = time.perf_counter()
     try:
-        connection.request("POST", REST_PATH, bytes(message), headers)
+        connection.request("POST", path, bytes(message), headers)
         reply = connection.getresponse()
         text = reply.read()
     except TimeoutError:
         raise errors.DeadlineError(f"{target} did not answer within {timeout_s:g} s") from None
     except http.client.BadStatusLine:
-        raise errors.NodeError(f"{target} does not answer as an HTTP server does; is that its gRPC port?") from None
+        guess = "or does it want TLS (--tls)?" if tls is None else "or does it want a certificate (--cert, --key)?"
+        told = f"{target} does not answer as an HTTP server does; is that its gRPC port, {guess}"
+        raise errors.NodeError(told) from None
     except ssl.SSLError as cause:
-        raise errors.NodeError(f"{target}: TLS failed: {veils.words_of(cause)}") from None
+        raise errors.NodeError(f"{target}: TLS failed: {dial.tls_words(cause)}") from None
     except (OSError, http.client.HTTPException) as cause:
         raise errors.NodeError(f"{target}: {cause or type(cause).__name__}") from None
     finally:
         connection.close()
-    seconds = time.perf_counter() - start
     if reply.status != 200:
         said = text.decode("utf-8", "replace") or "(nothing)"
         raise errors.NodeError(f"{target} answered HTTP {reply.status}: {said}", status=status_of_http(reply.status))
-    message = messages.Message(text, Encoding.SELDON_JSON)
-    return render(Response(message, reply.headers["Seldon-Puid"] or ""), seconds)
+    return messages.Message(text, Encoding.SELDON_JSON), reply.headers["Seldon-Puid"] or ""
 
 
 def _connection(address: Address, timeout_s: float, tls: ssl.SSLContext | None) -> http.client.HTTPConnection:

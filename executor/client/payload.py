@@ -153,6 +153,10 @@ def to_protobuf(message: messages.Message) -> messages.Message:
     if message.form != Form.MESSAGE:
         raise errors.EncodeError("only whole SeldonMessages can be sent from JSON")
     parts = seldon_json.open(message)
+    strays = [] if parts.kind else parts.strays()
+    if strays:
+        told = "; ".join(f"{name!r} is not known, allowed are {', '.join(known)}" for name, known in strays[:3])
+        raise errors.EncodeError(f"the message has no data; {told}")
     value = parts.array() if parts.kind in ("tensor", "tftensor") else parts.value()
     return seldon.build(parts.kind, value, parts.names, parts.meta or None, parts.status)
 

@@ -10,10 +10,14 @@ Must not be imported by the executor: this is the one place outside tests that b
 try:
     import grpc  # noqa: F401 - the stubs need it; a missing one is better named here than by them
     from google.protobuf import message as _message  # noqa: F401
+
+    from executor._pb import present
+
+    present.seldon()  # an application may have a copy of these messages already
 except ImportError as missing:
     raise ImportError(
         f"executor.client.stubs needs grpcio and protobuf, and {missing.name} is not installed: "
-        "pip install 'millrace[client]'"
+        "pip install grpcio protobuf"
     ) from missing
 
 from executor._pb.seldon_pb2 import (
@@ -21,8 +25,11 @@ from executor._pb.seldon_pb2 import (
     Feedback,
     Meta,
     Metric,
+    RequestResponse,
+    SeldonGraphMetadata,
     SeldonMessage,
     SeldonMessageList,
+    SeldonModelMetadata,
     SeldonModelMetadataRequest,
     Status,
     Tensor,
@@ -46,9 +53,12 @@ __all__ = [
     "Metric",
     "ModelStub",
     "OutputTransformerStub",
+    "RequestResponse",
     "RouterStub",
+    "SeldonGraphMetadata",
     "SeldonMessage",
     "SeldonMessageList",
+    "SeldonModelMetadata",
     "SeldonModelMetadataRequest",
     "SeldonStub",
     "Status",

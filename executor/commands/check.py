@@ -46,6 +46,9 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
         print(plan.tree(plan.compile_plan(predictor, deployment.name)))
         for note in _notes(predictor.graph, profile is manifest.Profile.LOCAL and not reached):
             print(f"note: {note}")
+    used = [set(reached).difference(manifest.unused(predictor.graph, reached)) for _, predictor in found]
+    for name in sorted(set(reached).difference(*used)):
+        print(f'note: no node uses the component or endpoint of "{name}"')
     print(f"{parsed.manifest}: ok, {len(found)} graph{'s' if len(found) != 1 else ''}, by the {profile.value} rules")
     return 0
 

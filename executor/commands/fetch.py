@@ -13,7 +13,7 @@ PURPOSE = "fetch the files of a model into a folder"
 EPILOG = """\
 The folder is made, or is empty, or was fetched before; then nothing is done if it is still complete and the same.
 Files are there all or not at all, with their checksums in .millrace.json beside them. s3://, gs:// and http:// need
-extras: pip install 'millrace[s3]', 'millrace[gcs]', 'millrace[http]'.
+fsspec and a package of their own: pip install fsspec, and s3fs, gcsfs or aiohttp.
 
 examples:
   millrace fetch s3://models/iris /mnt/models

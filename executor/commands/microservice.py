@@ -31,6 +31,9 @@ environment: PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_GRPC_SERVICE_POR
 PREDICTIVE_UNIT_METRICS_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS, PREDICTIVE_UNIT_ID, PREDICTIVE_UNIT_IMAGE,
 GUNICORN_WORKERS, GUNICORN_THREADS, GRPC_WORKERS, GRPC_THREADS, SELDON_LOG_LEVEL, MODEL_METADATA and the others of the
 wrapper.
+
+annotations of the pod (/etc/podinfo/annotations): seldon.io/rest-timeout, in ms, bounds every call;
+seldon.io/grpc-max-message-size, in bytes, every message.
 """
 
 ANNOTATIONS = Path("/etc/podinfo/annotations")

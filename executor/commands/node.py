@@ -72,10 +72,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", choices=NODE_TYPES, default="MODEL", help="(default MODEL)")
     parser.add_argument("--name", default="", help="name of the node in its graph")
     parser.add_argument("--parameters", metavar="JSON", help="constructor arguments, as an object of names and values")
-    parser.add_argument("--grpc-port", type=options.port, metavar="PORT", help="(default 5000; 0: a free one)")
-    parser.add_argument("--http-port", type=options.port, metavar="PORT", help="(default 9000; 0: a free one)")
-    parser.add_argument("--uds", metavar="PATH",
-                        help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
-    workers_option.add_node(parser)
-    options.add_serving(parser, None)
+    serving = options.add_serving(parser, None, (None, None))
+    serving.add_argument("--uds", metavar="PATH",
+                         help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
+    workers_option.add_node(serving)
     server_options.add(parser)

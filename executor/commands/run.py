@@ -31,6 +31,9 @@ examples:
 
 endpoints are written grpc://HOST:PORT, unix:/PATH (gRPC over a unix socket) or http://HOST:PORT.
 grpcs:// and https:// are the same over TLS.
+
+A changed manifest, or SIGHUP, puts its graph in place of the one before without failing a request. For nodes that it
+may bring, give their --component or --endpoint from the start; what no node uses is told, and waits.
 """
 
 
@@ -80,19 +83,16 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    options.add_choice(parser)
-    parser.add_argument("--isolate", action="append", default=[], metavar="NODE",
-                        help="run the node's component in a process of its own; again for each node")  # fmt: skip
-    for name, default in (("--grpc-port", 5001), ("--http-port", 8000)):
-        parser.add_argument(name, type=options.port, default=default, metavar="PORT",
-                            help=f"(default {default}; 0: a free one)")  # fmt: skip
-    workers_option.add_run(parser)
-    parser.add_argument("--no-routing-meta", action="store_true",
-                        help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
-    parser.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
-                        help="what one call of a node may take (default: as long as its request)")  # fmt: skip
-    payload_options.add(parser)
-    options.add_serving(parser, RunSettings("").default_timeout_s)
+    nodes = options.add_choice(parser)
+    nodes.add_argument("--isolate", action="append", default=[], metavar="NODE",
+                       help="run the node's component in a process of its own; again for each node")  # fmt: skip
+    nodes.add_argument("--node-timeout", type=options.seconds, metavar="TIME",
+                       help="what one call of a node may take (default: as long as its request)")  # fmt: skip
+    serving = options.add_serving(parser, RunSettings("").default_timeout_s, (5001, 8000))
+    workers_option.add_run(serving)
+    serving.add_argument("--no-routing-meta", action="store_true",
+                         help="leave meta.routing out of answers; feedback then cannot follow the route")  # fmt: skip
+    payload_options.add(serving)
     tls_options.add_nodes(parser)
     channel_options.add(parser)
     state_options.add_serving(parser)

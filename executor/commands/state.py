@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from executor import errors, state
 
 PURPOSE = "show what routers have learned"
-EPILOG = f"""\
-PLACE is what `millrace run` was given as --state, or says when it starts: {state.FORMS}.
+EPILOG = """\
+PLACE is what `millrace run` was given as --state, or says when it starts: a file's path, or redis://HOST:PORT[/DB]
+(rediss:// for TLS, redis+unix:///PATH for a socket). What is kept in memory alone, nobody else can see.
 
 examples:
   millrace state ~/.local/state/millrace/bandit-main.sqlite

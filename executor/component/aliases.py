@@ -4,7 +4,7 @@ Must not stand in the way of the real packages: the finder is the last that Pyth
 others know no such module.
 """
 
-import importlib
+import importlib.util
 import logging
 import sys
 from collections.abc import Sequence
@@ -69,6 +69,13 @@ class _Loader(Loader):
         else:
             # The very module, not a copy: a class is then one class, under whichever name it is met.
             sys.modules[name] = real
+
+
+def is_installed(name: str) -> bool:
+    """Whether the top package `name` is there, and is not a stand-in. Imports nothing."""
+    module = sys.modules.get(name)
+    spec = importlib.util.find_spec(name) if module is None else module.__spec__
+    return spec is not None and not isinstance(spec.loader, _Loader)
 
 
 _finder = Finder()

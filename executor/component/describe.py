@@ -37,7 +37,8 @@ async def ask(method: UserMethod, node: str, *arguments: Any) -> Any:
             return await _in_thread(method, arguments)
         answer = method.call(*arguments)
         return await answer if inspect.isawaitable(answer) else answer
-    except Exception as exc:
+    except BaseException as exc:
+        faults.let_pass(exc)
         if faults.says_not_implemented(exc):
             return None
         raise faults.raised(exc, node, method.name) from exc
@@ -60,12 +61,12 @@ async def _in_thread(method: UserMethod, arguments: tuple[Any, ...]) -> Any:
 
     def work() -> None:
         result: Any = None
-        problem: Exception | None = None
+        problem: BaseException | None = None
         try:
             result = method.call(*arguments)
         except StopIteration as exc:  # no future takes that one
             problem = RuntimeError(f"StopIteration: {exc}")
-        except Exception as exc:
+        except BaseException as exc:
             problem = exc
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, result, problem)

@@ -36,15 +36,15 @@ def method_of(work: Work) -> UserMethod | None:
 
 def handler(work: Work, method: UserMethod) -> Handler:
     """The handler for quick and blocking methods."""
-    function, named, node, finish = method.call, work.named, work.node, _finish(work)
+    function, named, finish = method.call, work.named, _finish(work)
 
     def handle(message: native.Message, context: Any) -> native.Message:
-        parts, features = _opened(message, node)
+        parts, features = _opened(work, message)
         incoming = parts.meta if named else None
         try:
             result = function(features, parts.names, meta=incoming) if named else function(features, parts.names)
-        except Exception as exc:
-            result = work.rescued(exc, _call(work, parts, features, incoming))
+        except BaseException as exc:
+            result = work.rescued(exc, _call(work, parts, features, incoming), context)
         return finish(message.encoding, parts, features, incoming, result)
 
     return handle
@@ -52,30 +52,29 @@ def handler(work: Work, method: UserMethod) -> Handler:
 
 def async_handler(work: Work, method: UserMethod) -> Handler:
     """The handler for `async def` methods."""
-    function, named, node, finish = method.call, work.named, work.node, _finish(work)
+    function, named, finish = method.call, work.named, _finish(work)
 
     async def handle(message: native.Message, context: Any) -> native.Message:
-        parts, features = _opened(message, node)
+        parts, features = _opened(work, message)
         incoming = parts.meta if named else None
         try:
             if named:
                 result = await function(features, parts.names, meta=incoming)
             else:
                 result = await function(features, parts.names)
-        except Exception as exc:
-            result = work.rescued(exc, _call(work, parts, features, incoming))
+        except BaseException as exc:
+            result = work.rescued(exc, _call(work, parts, features, incoming), context)
         return finish(message.encoding, parts, features, incoming, result)
 
     return handle
 
 
-def _opened(message: native.Message, node: str) -> tuple[Parts, Any]:
+def _opened(work: Work, message: native.Message) -> tuple[Parts, Any]:
     try:
         parts = CODECS[message.encoding].open(message)
-        return parts, parts.array() if parts.kind in ARRAYS else features_of(parts, node)
+        return parts, parts.array() if parts.kind in ARRAYS else features_of(parts, work.node)
     except Error as exc:
-        exc.node = exc.node or node
-        raise
+        raise work.unreadable(exc) from exc
 
 
 def _call(work: Work, parts: Parts, features: Any, incoming: Meta) -> Call:

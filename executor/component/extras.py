@@ -84,7 +84,7 @@ def _ask(method: UserMethod | None, node: str) -> Any:
         return None
     try:
         return method.call()
-    except Exception as exc:
+    except BaseException as exc:
         return _nothing_if_missing(exc, method, node)
 
 
@@ -93,10 +93,11 @@ async def _ask_async(method: UserMethod | None, node: str) -> Any:
         return _ask(method, node)
     try:
         return await method.call()
-    except Exception as exc:
+    except BaseException as exc:
         return _nothing_if_missing(exc, method, node)
 
 
-def _nothing_if_missing(exc: Exception, method: UserMethod, node: str) -> None:
+def _nothing_if_missing(exc: BaseException, method: UserMethod, node: str) -> None:
+    faults.let_pass(exc)
     if not faults.says_not_implemented(exc):
         raise faults.raised(exc, node, method.name) from exc

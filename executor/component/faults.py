@@ -3,12 +3,13 @@
 Must not send a traceback to anyone. It is logged once, here.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-from executor.errors import ComponentError, Error, RequestError
+from executor.errors import ComponentError, DecodeError, Error, RequestError
 from executor.status import Status, status_of_http
 
 logger = logging.getLogger(__name__)
@@ -18,25 +19,34 @@ BAD_METRIC = "MICROSERVICE_BAD_METRIC"
 BAD_METADATA = "MICROSERVICE_BAD_METADATA"
 
 
-def raised(exc: Exception, node: str, method: str) -> Error:
-    """The error for `exc`, which `method` of the component at `node` raised."""
+def let_pass(exc: BaseException) -> None:
+    """Raises what is no failure of user code: a cancelled call. SystemExit and the like are failures: one request must
+    not end the process.
+    """
+    if isinstance(exc, asyncio.CancelledError | GeneratorExit):
+        raise exc
+
+
+def raised(exc: BaseException, node: str, method: str, puid: str = "") -> Error:
+    """The error for `exc`, which `method` of the component at `node` raised; `puid` is the request, for the log."""
     if isinstance(exc, Error):
         exc.node = exc.node or node
         return exc
     code = getattr(exc, "status_code", None)
     if isinstance(code, int) and not isinstance(code, bool):
-        return _deliberate(exc, code, node, method)
-    logger.error("node %s: %s raised %s", node, method, type(exc).__name__, exc_info=exc)
+        return _deliberate(exc, code, node, method, puid)
+    logger.error("node %s: %s raised %s%s", node, method, type(exc).__name__, _of(puid), exc_info=exc)
     text = str(exc)
     said = f"{type(exc).__name__}: {text}" if text else type(exc).__name__
     return ComponentError(f"node {node!r}: {method} raised {said}", node=node)
 
 
-def _deliberate(exc: Exception, code: int, node: str, method: str) -> ComponentError:
+def _deliberate(exc: BaseException, code: int, node: str, method: str, puid: str) -> ComponentError:
     """An exception that says which HTTP status it wants, as Seldon's own exception class does."""
     http_status = code if 400 <= code <= 599 else 500
     shown = exc if http_status >= 500 else None
-    logger.log(logging.ERROR if shown else logging.INFO, "node %s: %s: %s", node, method, exc, exc_info=shown)
+    level = logging.ERROR if shown else logging.INFO
+    logger.log(level, "node %s: %s: %s%s", node, method, exc, _of(puid), exc_info=shown)
     body = _body(exc)
     return ComponentError(
         _text(exc),
@@ -49,7 +59,11 @@ def _deliberate(exc: Exception, code: int, node: str, method: str) -> ComponentE
     )
 
 
-def _text(exc: Exception) -> str:
+def _of(puid: str) -> str:
+    return f" (request {puid})" if puid else ""
+
+
+def _text(exc: BaseException) -> str:
     for name in ("message", "detail"):
         text = getattr(exc, name, None)
         if isinstance(text, str) and text:
@@ -61,7 +75,7 @@ def _word(reason: Any) -> str | None:
     return reason if isinstance(reason, str) and reason else None
 
 
-def _body(exc: Exception) -> bytes | None:
+def _body(exc: BaseException) -> bytes | None:
     """The error body that the exception writes itself, or one with its `app_code`; None where it has neither."""
     to_dict = getattr(exc, "to_dict", None)
     code = getattr(exc, "app_code", None)
@@ -75,17 +89,17 @@ def _body(exc: Exception) -> bytes | None:
         return None
 
 
-def _status(exc: Exception, code: Any) -> dict[str, Any]:
+def _status(exc: BaseException, code: Any) -> dict[str, Any]:
     reason = _word(getattr(exc, "reason", None)) or ComponentError.reason
     return {"status": {"code": code, "info": _text(exc), "reason": reason, "status": 1}}
 
 
-def says_not_implemented(exc: Exception) -> bool:
+def says_not_implemented(exc: BaseException) -> bool:
     """Whether `exc` is a method's way to say that it is not there: Python's exception for that, or Seldon's."""
     return isinstance(exc, NotImplementedError) or is_seldons(exc)
 
 
-def is_seldons(exc: Exception) -> bool:
+def is_seldons(exc: BaseException) -> bool:
     """Whether it is Seldon's exception that says so. Python's own may come from any depth of a method that is there."""
     return any(each.__name__ == "SeldonNotImplementedError" for each in type(exc).__mro__)
 
@@ -101,6 +115,18 @@ def empty(node: str, strays: Sequence[tuple[str, Sequence[str]]] = ()) -> Reques
     """For a message without a payload; `strays` are members that may have been meant as one."""
     told = "".join(f"; {name!r} is not known, allowed are {', '.join(known)}" for name, known in strays[:3])
     return RequestError(f"node {node!r}: the message has no data{told}", reason=BAD_DATA, node=node)
+
+
+def unreadable(exc: Error, node: str, method: str, fed: Sequence[str]) -> Error:
+    """For a message that `method` cannot be given, because of `exc`: no fault of the caller where it is an answer of
+    one of the nodes `fed`.
+    """
+    exc.node = exc.node or node
+    if not fed or not isinstance(exc, DecodeError | RequestError):
+        return exc
+    said = f"node {node!r}: {method} cannot be given the answer of {' or '.join(map(repr, fed))}: {exc.message}"
+    logger.error("%s", said)
+    return ComponentError(said, node=node)
 
 
 def unsendable(node: str, method: str, value: Any, why: str, *, unknown: bool = False) -> ComponentError:

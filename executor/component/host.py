@@ -4,7 +4,7 @@ Must not know where the calls come from, nor in which thread they are run.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from executor._native import message as native
@@ -25,14 +25,18 @@ NO_IMAGE = "NOT_IMPLEMENTED"
 """What requestPath says where the node is known by its environment but its image is not."""
 
 
+Fed = Mapping[Method, Sequence[str]]
+"""By each call of a node, those whose answer it is given; none where it is what the caller sent."""
+
+
 class Host:
     """One user object at the node `name`.
 
     `handlers` has a handler for each call, with the way to run it; what the object has no method for is answered as
     Seldon's wrapper does. `methods` are the calls that the node will get: an object that lacks one is refused here,
-    not at the first request. `image`
-    goes into requestPath; without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID
-    says that this process is that node. `recorder` counts what the object says in its metrics.
+    not at the first request. `fed` says who is at fault where a message cannot be read. `image` goes into requestPath;
+    without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID says that this process is that
+    node. `recorder` counts what the object says in its metrics.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Host:
         *,
         image: str | None = None,
         methods: Collection[Method] | None = None,
+        fed: Fed | None = None,
         environ: Mapping[str, str] = os.environ,
         recorder: Recorder | None = None,
     ) -> None:
@@ -50,6 +55,7 @@ class Host:
         self._environ = environ
         self._recorder = recorder
         self._image = image or ""
+        self._fed = fed or {}
         self._path = self._own_path()
         self._options = _options(environ)
         self._worded = handlers.wording(component, name)
@@ -106,7 +112,10 @@ class Host:
         main = methods.find(self.component, step.name)
         whole = methods.whole(self.component, step.name)
         extras = extras_of(self.component, self.name, step.naming)
-        work = Work(self.name, step, main, whole, extras, self._path, self._options, self._worded, self._recorder)
+        fed = self._fed.get(step.method, ())
+        work = Work(
+            self.name, step, main, whole, extras, self._path, self._options, self._worded, self._recorder, fed
+        )
         mains = list(whole.values()) if main is None else [*whole.values(), main]
         if mains:
             self._has.append(step)

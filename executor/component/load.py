@@ -70,7 +70,7 @@ def imported_class(target: str) -> type:
         module = import_module(where)
     except ImportError as exc:
         raise _bad(f"component module {where}: {exc}") from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise _bad(f"component module {where}: {type(exc).__name__}: {exc}") from exc
     return _class_in(module, name, where)
 
@@ -96,7 +96,7 @@ def load_class(target: str, base: Path | None = None) -> type:
     where, name = _parted(target)
     aliases.install()
     with _lock:
-        module = _load_file(where, base) if _is_path(where) else _load_module(where)
+        module = _load_file(where, base) if _is_path(where) else _load_module(where, name)
     found = _class_in(module, name, where)
     _fresh[found] = module.__name__
     return found
@@ -110,7 +110,7 @@ def construct(cls: type, parameters: Mapping[str, Any], target: str = "") -> Any
         return cls(**parameters)
     except Error:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise _bad(f"component {label}: its constructor raised {type(exc).__name__}: {exc}") from exc
 
 
@@ -153,13 +153,15 @@ def _note_neighbours(folder: Path, known: set[str]) -> None:
             _neighbours.add(name)
 
 
-def _load_module(where: str) -> ModuleType:
+def _load_module(where: str, name: str) -> ModuleType:
     try:
         spec = util.find_spec(where)
     except (ImportError, ValueError) as exc:
         raise _bad(f"component module {where}: {exc}") from exc
     if spec is None or not spec.has_location or spec.origin is None:
-        raise _bad(f"component module {where}: no such module on the import path")
+        file = Path(*where.split(".")).with_suffix(".py")
+        here = f"; there is {file} here: write {file}:{name}" if file.is_file() else ""
+        raise _bad(f"component module {where}: no such module on the import path{here}")
     parent, _, leaf = where.rpartition(".")
     fresh = f"_millrace_{leaf}_{next(_numbers)}"
     return _executed(f"{parent}.{fresh}" if parent else fresh, Path(spec.origin), where)
@@ -177,13 +179,13 @@ def _executed(name: str, path: Path, where: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as exc:
         del sys.modules[name]
-        if not isinstance(exc, Exception):
+        if not isinstance(exc, Exception | SystemExit):
             raise
         raise _bad(f"component file {where}: {_place(exc, path)}{type(exc).__name__}: {exc}") from exc
     return module
 
 
-def _place(exc: Exception, path: Path) -> str:
+def _place(exc: BaseException, path: Path) -> str:
     """The last line of `path` on the way to the exception, for the message."""
     line, trace = getattr(exc, "lineno", None) if isinstance(exc, SyntaxError) else None, exc.__traceback__
     while trace is not None:

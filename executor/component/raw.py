@@ -4,34 +4,38 @@ Must not load google.protobuf before a message needs it: this is the one place i
 for raw methods and for `customData`. It goes by name, so that the import contracts hold for all the rest.
 """
 
+import contextlib
 import json
 import sys
 from importlib import import_module
 from typing import Any
 
 from executor._native import message as native
-from executor.component import faults
+from executor.component import aliases, faults
 from executor.errors import DecodeError, Error
 from executor.types import Encoding, Method
 
 SELDON_PACKAGE = "seldon_core.proto.prediction_pb2"
 OWN_PACKAGE = "executor._pb.seldon_pb2"
+_PRESENT = "executor._pb.present"
 
 _FORMS = {Method.AGGREGATE: "SeldonMessageList", Method.SEND_FEEDBACK: "Feedback"}
 
 
 def messages() -> Any:
-    """The generated module with Seldon's messages: the one that user code brought, else ours.
+    """A module with Seldon's messages: as user code defined them, wherever it has them from, else ours.
 
-    The process can hold one definition only, so user code's comes first even where it is not imported yet.
+    The process can hold one definition only, so that of an installed `seldon_core` comes before ours even where it is
+    not imported yet.
     """
     for name in (SELDON_PACKAGE, OWN_PACKAGE):
         if name in sys.modules:
             return sys.modules[name]
-    try:
-        return import_module(SELDON_PACKAGE)
-    except ImportError:
-        return import_module(OWN_PACKAGE)
+    present = import_module(_PRESENT)
+    if not present.is_defined() and aliases.is_installed("seldon_core"):
+        with contextlib.suppress(ImportError):
+            return import_module(SELDON_PACKAGE)
+    return present.seldon()
 
 
 def protobuf(name: str) -> Any:

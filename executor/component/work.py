@@ -3,7 +3,7 @@
 Must not decide anything per request that is known when the component is hosted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -47,6 +47,8 @@ class Work:
     """The component's own way to word exceptions."""
     recorder: Recorder | None = None
     """Counts what the component says in its metrics."""
+    fed: Sequence[str] = ()
+    """Nodes of whose answers the message is one; none where the caller sent it."""
     places: int = field(init=False, default=0)
     """How many arguments the method is given by position: a class may leave out the names."""
     named: bool = field(init=False, default=False)
@@ -68,13 +70,13 @@ class Work:
         if whole is not None:
             try:
                 return self._closed(whole.call(self._raw_argument(message)), message, whole)
-            except Exception as exc:
-                self._go_on(exc, whole)
+            except BaseException as exc:
+                self._go_on(exc, whole, context)
         call = self.opened(message)
         try:
             result = self._start(call)
-        except Exception as exc:
-            result = self.rescued(exc, call)
+        except BaseException as exc:
+            result = self.rescued(exc, call, context)
         return self.answered(call, result, self.extras.collect(), message.encoding)
 
     async def run_async(self, message: native.Message, context: Any) -> native.Message:
@@ -83,13 +85,13 @@ class Work:
         if whole is not None:
             try:
                 return self._closed(await whole.call(self._raw_argument(message)), message, whole)
-            except Exception as exc:
-                self._go_on(exc, whole)
+            except BaseException as exc:
+                self._go_on(exc, whole, context)
         call = self.opened(message)
         try:
             result = self._start(call) if self.main is None else await self._start(call)
-        except Exception as exc:
-            result = self.rescued(exc, call)
+        except BaseException as exc:
+            result = self.rescued(exc, call, context)
         return self.answered(call, result, await self.extras.collect_async(), message.encoding)
 
     def opened(self, message: native.Message) -> Call:
@@ -97,8 +99,7 @@ class Work:
         try:
             return self.step.open(CODECS[message.encoding], message, self.node)
         except Error as exc:
-            exc.node = exc.node or self.node
-            raise
+            raise self.unreadable(exc) from exc
 
     def answered(self, call: Call, result: Any, added: Added, encoding: int) -> native.Message:
         """The answer that says `result`."""
@@ -110,10 +111,15 @@ class Work:
         tells = self.options.tells_metrics
         return answer.build(self.step, call, result, added, self.path, encoding, self.node, tells, record)
 
-    def rescued(self, exc: Exception, call: Call) -> Any:
+    def unreadable(self, exc: Error) -> Error:
+        """The error for a message that cannot be given to the method, because of `exc`."""
+        return faults.unreadable(exc, self.node, self.step.name, self.fed)
+
+    def rescued(self, exc: BaseException, call: Call, context: Any = None) -> Any:
         """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
+        faults.let_pass(exc)
         if not faults.is_seldons(exc):
-            raise self._fault(exc, self.step.name) from exc
+            raise self._fault(exc, self.step.name, context) from exc
         return self._stand_in(call)
 
     def _start(self, call: Call) -> Any:
@@ -129,7 +135,10 @@ class Work:
         return self.step.stand_in(call)
 
     def _raw_argument(self, message: native.Message) -> Any:
-        return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
+        try:
+            return raw_forms.opened(message, self.step.method, self.node, self.options.passes_bytes)
+        except Error as exc:
+            raise self.unreadable(exc) from exc
 
     def _closed(self, result: Any, message: native.Message, whole: UserMethod) -> native.Message:
         if self.recorder is not None:
@@ -146,11 +155,12 @@ class Work:
         if self.step.method is Method.SEND_FEEDBACK:
             recorder.reward(CODECS[message.encoding].open_feedback(message).reward)
 
-    def _go_on(self, exc: Exception, whole: UserMethod) -> None:
+    def _go_on(self, exc: BaseException, whole: UserMethod, context: Any) -> None:
         """A raw method that says it is not implemented leaves the call to the plain one; anything else is an error."""
+        faults.let_pass(exc)
         if not faults.says_not_implemented(exc):
-            raise self._fault(exc, whole.name) from exc
+            raise self._fault(exc, whole.name, context) from exc
 
-    def _fault(self, exc: Exception, method: str) -> Error:
-        own = None if self.worded is None else self.worded(exc, method)
-        return own or faults.raised(exc, self.node, method)
+    def _fault(self, exc: BaseException, method: str, context: Any) -> Error:
+        own = self.worded(exc, method) if self.worded is not None and isinstance(exc, Exception) else None
+        return own or faults.raised(exc, self.node, method, getattr(context, "puid", ""))

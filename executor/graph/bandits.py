@@ -30,7 +30,7 @@ class Bandit:
 
 
 def epsilon_greedy(node: Node) -> Bandit:
-    """Raises ValueError with a message for the user, as all of these do."""
+    """Raises ValueError with messages for the user, one for each wrong parameter, as all of these do."""
     given = _Given(node, "epsilon", "best_branch")
     epsilon = given.number("epsilon", 0.1, "a number from 0 to 1", lambda value: 0.0 <= value <= 1.0)
     last = len(node.children) - 1
@@ -63,24 +63,28 @@ class _Given:
     def __init__(self, node: Node, *own: str) -> None:
         self._node = node
         self._values: Mapping[str, Value] = {each.name: each.value for each in node.parameters}
+        self._wrong: list[str] = []
         allowed = (*own, *COMMON)
         for name in self._values:
             if name not in allowed:
                 told = f"{node.implementation} takes no parameter {name!r}; allowed are {', '.join(allowed)}"
-                raise ValueError(f"node {node.name!r}: {told}")
+                self._wrong.append(f"node {node.name!r}: {told}")
 
     def bandit(self, learner: Learner) -> Bandit:
-        """The learner with what every router takes besides."""
+        """The learner with what every router takes besides. Raises ValueError with a message for each wrong value."""
         count = len(self._node.children)
         self.whole("n_branches", count, f"{count}, the number of children", lambda value: value == count)
         self._flag("history")
         whole = "a whole number from 0 to 2**64 - 1"
-        return Bandit(
+        made = Bandit(
             learner,
             self._labels(count),
             self.whole("seed", None, whole, lambda value: 0 <= value < 1 << 64),
             self._flag("verbose"),
         )
+        if self._wrong:
+            raise ValueError(*self._wrong)
+        return made
 
     def number(self, name: str, default: float, told: str, fits: Callable[[float], bool]) -> float:
         """A real number; a text that is one will do."""
@@ -101,13 +105,14 @@ class _Given:
         except (ValueError, OverflowError):
             found = None
         if found is None or not fits(found):  # NaN fits nowhere
-            raise self._refusal(name, told)
+            self._refuse(name, told)
+            return default
         return found
 
     def _flag(self, name: str) -> bool:
         value = str(self._values.get(name, False)).lower()
         if value not in ("true", "false", "1", "0"):
-            raise self._refusal(name, "true or false")
+            self._refuse(name, "true or false")
         return value in ("true", "1")
 
     def _labels(self, count: int) -> tuple[str, ...]:
@@ -116,11 +121,11 @@ class _Given:
             return names
         labels = tuple(str(self._values["branch_names"]).split(":"))
         if len(labels) != count or not all(labels) or len(set(labels)) != count:
-            raise self._refusal("branch_names", f"{count} different names with colons between, like {':'.join(names)}")
+            self._refuse("branch_names", f"{count} different names with colons between, like {':'.join(names)}")
         return labels
 
-    def _refusal(self, name: str, told: str) -> ValueError:
-        return ValueError(f"node {self._node.name!r}: {name} must be {told}; it is {self._values[name]!r}")
+    def _refuse(self, name: str, told: str) -> None:
+        self._wrong.append(f"node {self._node.name!r}: {name} must be {told}; it is {self._values[name]!r}")
 
 
 def _whole(text: str) -> int:

@@ -136,6 +136,19 @@ def node_plan(
     return _plan(name, "", [_compiled(node, 0, None)])
 
 
+def feeders(plan: Plan, node: PlanNode) -> dict[Method, tuple[str, ...]]:
+    """By each call of `node`, those whose answer it may be given; none where it is given what the caller sent."""
+    above = node.parent
+    while above is not None and plan.nodes[above].input is None:
+        above = plan.nodes[above].parent
+    came: tuple[str, ...] = () if above is None else (plan.nodes[above].name,)
+    own = came if node.input is None else (node.name,)
+    below = tuple(plan.nodes[child].name for child in node.children) or own
+    found = {method: came for method in (node.input,) if method is not None}
+    found |= {Method.ROUTE: own, Method.AGGREGATE: below}
+    return {**found, Method.TRANSFORM_OUTPUT: below if node.aggregate is None else (node.name,)}
+
+
 def calls_of(node: Node) -> frozenset[Method]:
     """The calls that `node` needs somebody for: what its type and methods say, less what a built-in does itself."""
     builtin = BUILTINS.get(node.implementation)
@@ -261,7 +274,7 @@ def _faults_of_builtin(node: Node, builtin: Builtin) -> Iterator[tuple[str, str]
         try:
             lowers(node)
         except ValueError as error:
-            yield "parameters", str(error)
+            yield from (("parameters", str(message)) for message in error.args)
     if (builtin.component or builtin.bandit) and calls_of(node):
         more = ", ".join(sorted(method.name for method in calls_of(node)))
         yield "methods", f"{builtin.name} computes in this process and cannot be called for {more}; use another node"

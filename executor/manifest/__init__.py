@@ -16,10 +16,11 @@ from executor.graph import spec
 from executor.manifest import document as documents
 from executor.manifest import seldon
 from executor.manifest.document import Document
+from executor.manifest.local import unused
 from executor.manifest.profile import Profile, Terms
 from executor.manifest.shape import Report, hint
 
-__all__ = ["Entry", "Profile", "Selected", "load", "load_all", "load_predictor", "survey"]
+__all__ = ["Entry", "Profile", "Selected", "load", "load_all", "load_predictor", "survey", "unused"]
 
 
 class _Kind(Protocol):
@@ -97,10 +98,12 @@ def load(
     reached: Collection[str] | None = None,
     prepackaged: bool = False,
     idle: bool = False,
+    changed: bool = False,
     name: str = "",
 ) -> Selected:
     """One predictor of one document, checked; `document` is a name or a number, `name` what errors call a text, and
-    `idle` lets routers and combiners pass that have no children.
+    `idle` lets routers and combiners pass that have no children. With `changed`, what `reached` has too much is no
+    problem.
 
     Where more than one is meant by that, the error lists the choices.
     """
@@ -109,12 +112,13 @@ def load(
     entry = _entry(chosen)
     problems: list[Problem] = []
     if predictor is None and len(entry.predictors) > 1:
-        problems.append(chosen.problem((), f"{entry} has more than one predictor; choose {_quoted(entry.predictors)}"))
+        choices = f"choose {_quoted(entry.predictors)} (--predictor)"
+        problems.append(chosen.problem((), f"{entry} has more than one predictor; {choices}"))
     elif predictor is not None and predictor not in entry.predictors:
         close = hint(predictor, entry.predictors)
         message = f'{entry} has no predictor "{predictor}"{close}; predictors: {_quoted(entry.predictors, ", ")}'
         problems.append(chosen.problem((), message))
-    terms = Terms(profile, None if problems else reached, prepackaged, predictor, idle)
+    terms = Terms(profile, None if problems else reached, prepackaged, predictor, idle, changed)
     (deployment,) = _build([chosen], terms, label, problems)
     return Selected(deployment, next(each for each in deployment.predictors if predictor in (None, each.name)))
 
@@ -220,7 +224,8 @@ def _choose(ours: list[Document], predictor: str | None, document: str | int | N
     told = f' that is "{document}"' if document is not None else f' with "{predictor}"' if predictor else ""
     how_many = "no manifest" if not fitting else f"{len(fitting)} manifests"
     listed = "; ".join(f"{_entry(each)} with {_quoted(_entry(each).predictors, ', ')}" for each in fitting or ours)
-    raise ManifestError([Problem("", f"{how_many}{told} in it; choose one by name or number: {listed}")], label)
+    choices = f"choose one by name or number (--document): {listed}"
+    raise ManifestError([Problem("", f"{how_many}{told} in it; {choices}")], label)
 
 
 def _quoted(names: tuple[str, ...], between: str = " or ") -> str:

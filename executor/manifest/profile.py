@@ -30,6 +30,8 @@ class Terms:
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
     idle: bool = False
     """Local profile: routers and combiners without children pass, as Seldon lets them."""
+    changed: bool = False
+    """Local profile: `reached` was given for an earlier state of the file, so that some of it may be for no node."""
     servers: Collection[str] | None = None
     """Cluster profile: the prepackaged servers that the cluster offers; None for Seldon's own set."""
     protocols: Collection[str] | None = None

@@ -101,7 +101,7 @@ def json_text(body: bytes, head: Head, limit: int) -> bytes:
     media, _, parameters = head.content_type.lower().partition(";")
     media = media.strip()
     if media == _FORM_TYPE:
-        return form_json(body)
+        return form_json(body, head.content_type)
     if media == _MULTIPART_TYPE:
         return multipart.json_text(body, _parameter(head.content_type.partition(";")[2], "boundary"))
     if media and media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
@@ -112,15 +112,18 @@ def json_text(body: bytes, head: Head, limit: int) -> bytes:
     return body
 
 
-def form_json(query: bytes) -> bytes:
-    """The field `json` of a form body or query string. Raises `errors.RequestError` when it is not there."""
+def form_json(query: bytes, content_type: str = "") -> bytes:
+    """The field `json` of a form body, or of a query string: that has no `content_type`. Raises `errors.RequestError`
+    when it is not there.
+    """
     try:
         fields = parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
     except ValueError:
         fields = {}
     if "json" not in fields:
+        seen = f"Content-Type {content_type!r}, no field json=; " if content_type else ""
         raise errors.RequestError(
-            f"Can't find JSON in data: allowed is {_ACCEPTED}",
+            f"Can't find JSON in data: {seen}allowed is {_ACCEPTED}",
             reason="MICROSERVICE_BAD_DATA",
         )
     return fields["json"][0].encode()

@@ -5,6 +5,7 @@ Must not know a graph, nor how HTTP is written and read.
 
 import asyncio
 import json
+import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,12 +15,13 @@ from executor import errors
 from executor._native import budget as budgets
 from executor._native import http1 as native
 from executor._native import message as messages
-from executor._native import tls as veils
 from executor.protocol import seldon
-from executor.rest import calls, http1
+from executor.rest import calls, dial, http1
 from executor.settings import Address, ServeLimits
 from executor.status import Status, status_of_http
 from executor.types import Encoding, Form, Method, Mode
+
+log = logging.getLogger("millrace.rest")
 
 CONNECT_TIMEOUT_S = 5.0
 _JSON = b"content-type: application/json\r\n"
@@ -70,6 +72,7 @@ class RestNode:
         self.name = name
         self.url = str(address)
         self._limit = (limits or ServeLimits()).max_message_bytes
+        self._told = ""
         self._prefix = quote(address.path, safe="/%:@!$&'()*+,;=~")
         self._site = calls.Site(address, self._limit, connect_timeout_s, tls, memory=memory)
         self.handlers: dict[Method, tuple[Mode, Handler]] = {
@@ -122,6 +125,8 @@ class RestNode:
 
         def call(message: messages.Message, context: Context, pending: Pending) -> calls.Call:
             def done(reply: http1.Reply | None, error: Exception | None) -> None:
+                if reply is not None:
+                    self._told = ""
                 if reply is not None and reply.status == 200:
                     pending.answer(reply.message(self.encoding))
                 elif reply is not None:
@@ -189,13 +194,16 @@ class RestNode:
         if isinstance(cause, http1.NoMemoryError):
             return errors.LimitError(f"answer of {self._named}: {cause}", node=self.name)
         if isinstance(cause, ssl.SSLError):
-            text = f"TLS failed: {veils.words_of(cause)}"
+            text = f"TLS failed: {dial.tls_words(cause)}"
         elif isinstance(cause, OSError):
             text = cause.strerror or str(cause) or type(cause).__name__
         else:
             text = str(cause)
-        # 500, not 503: what Seldon's executor answers when a node cannot be reached.
         notes = "".join(f" ({note})" for note in getattr(cause, "__notes__", ()))
+        if text != self._told:  # once until it answers again
+            self._told = text
+            log.warning("%s: %s%s", self._named, text, notes)
+        # 500, not 503: what Seldon's executor answers when a node cannot be reached.
         told = f"call of {self._named} failed: {path}: {text}{notes}"
         error = errors.NodeError(told, http_status=500, node=self.name)
         error.__cause__ = cause

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
+from executor._native import tls as veils
 from executor.settings import Address
 
 Made = TypeVar("Made", bound=asyncio.BaseProtocol)
@@ -32,6 +33,13 @@ async def connect(address: Address, protocol: Callable[[], Made], context: ssl.S
             if index == len(found) - 1:
                 raise
     raise OSError(f"{address.host} has no address")
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """What went wrong, as a client sees it. A server that refuses it after the handshake may just hang up."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the peer hung up without a word; does it require a client certificate?"
+    return str(veils.words_of(error))
 
 
 async def addresses(address: Address) -> list[tuple[int, str]]:

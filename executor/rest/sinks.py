@@ -11,8 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from executor import errors
-from executor._native import tls as veils
-from executor.rest import http1
+from executor.rest import dial, http1
 from executor.settings import Address, Scheme, parse_url
 from executor.telemetry.payload_log import SendError
 
@@ -64,7 +63,7 @@ class Sinks:
         except (http1.ProtocolError, http1.NoMemoryError) as cause:
             raise SendError(f"{url}: {cause}") from cause
         except ssl.SSLError as cause:
-            raise SendError(f"{url}: TLS failed: {veils.words_of(cause)}") from cause
+            raise SendError(f"{url}: TLS failed: {dial.tls_words(cause)}") from cause
         except OSError as cause:
             if isinstance(cause, TimeoutError) and cause.errno is None:
                 raise  # the caller's own

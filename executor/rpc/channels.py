@@ -71,6 +71,8 @@ class Channel:
         self._address = parse_target(target) if isinstance(target, str) else target
         self.node = node
         self._label = f"node '{node}' at {self.target}" if node else self.target
+        # Who asks without a plan is told by exceptions, and logs what it likes of them.
+        self._loudest = logging.WARNING if node else logging.DEBUG
         self._settings = settings or ChannelSettings()
         self._own_reactor = reactor is None
         self._reactor = reactor or transport.Reactor()
@@ -328,8 +330,10 @@ class Channel:
         several = len(self._addresses.current) > 1
         reason = f"{what} to {site}: {why}" if several and what == "cannot connect" else f"{what}: {why}"
         others = self.endpoint.ready > 0
-        if reason != site.problem:
-            log.log(logging.WARNING if site.reached else logging.INFO, "%s: %s", self._label, reason)
+        if reason != site.problem and site.reached:
+            self._tell(reason)
+        elif reason != site.problem and several:
+            log.log(min(logging.INFO, self._loudest), "%s: %s", self._label, reason)
         site.failed(reason, others)
         self._last_error, self._fresh = reason, True
         self._addresses.refresh()
@@ -345,14 +349,24 @@ class Channel:
             self._addresses.refresh()
         else:
             # Connected, but not to anything that speaks HTTP/2: as good as not connected.
-            self._failed(site, reason, "connection lost")
+            self._failed(site, reason + self._guess(reason), "connection lost")
+
+    def _guess(self, reason: str) -> str:
+        """What a peer may be that ends connections before it has said anything, or says something else."""
+        if self._tls is None and reason == "closed by the peer":
+            return " before it said anything; does it want TLS?"
+        return "; does it speak gRPC? A REST port does not" if "SETTINGS expected" in reason else ""
 
     def _refuse(self) -> None:
         """Fails the calls that wait, unless there is hope again."""
         if self._hopeful or self._closed:
             return
-        if self._last_error not in self._told:
-            log.warning("%s: %s", self._label, self._last_error)
-            self._told.add(self._last_error)
+        self._tell(self._last_error)
         self.endpoint.refuse(self._last_error if self._fresh else f"{self._last_error} (trying again soon)")
         self._fresh = False
+
+    def _tell(self, reason: str) -> None:
+        """Logs why the server cannot be reached, once until it is."""
+        if reason not in self._told:
+            log.log(self._loudest, "%s: %s", self._label, reason)
+            self._told.add(reason)

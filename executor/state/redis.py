@@ -60,7 +60,7 @@ class RedisStore:
             from redis.backoff import ExponentialBackoff
             from redis.retry import Retry
         except ImportError:
-            message = f"--state {told(url)}: needs the package redis; pip install 'millrace[redis]'"
+            message = f"--state {told(url)}: needs the package redis: pip install redis"
             raise errors.StateError(message) from None
         self._where = told(url)
         self._window = window

@@ -22,7 +22,8 @@ TIMEOUT_S = 60.0
 """How long a store may send nothing."""
 _PAGE_MAX = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
-_NEEDS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "http": ("aiohttp", "http"), "https": ("aiohttp", "http")}
+_NEEDS = {"s3": "s3fs", "gs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+"""What fsspec needs besides itself; packages have the names of their modules."""
 _TAGS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "Last-Modified", "updated", "mtime")
 
 Moved = Callable[[int], None]
@@ -194,7 +195,7 @@ def _bounded(count: int, told: str) -> None:
 
 
 def _http(uri: Uri, timeout_s: float) -> Any:
-    fsspec, aiohttp = _needed(uri, "fsspec", "http"), _needed(uri, *_NEEDS["http"])
+    fsspec, aiohttp = _needed(uri, "fsspec", "http"), _needed(uri, _NEEDS["http"], "http")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=credentials.CONNECT_S, sock_read=timeout_s)
     return fsspec.filesystem("http", **_FRESH, client_kwargs={"timeout": timeout, "trust_env": True})
 
@@ -202,12 +203,12 @@ def _http(uri: Uri, timeout_s: float) -> Any:
 def _s3(uri: Uri, settings: dict[str, Any], timeout_s: float) -> Any:
     _needed(uri, "fsspec", "s3")
     settings["config_kwargs"]["read_timeout"] = timeout_s
-    return _needed(uri, *_NEEDS["s3"]).S3FileSystem(**_FRESH, **settings)
+    return _needed(uri, _NEEDS["s3"], "s3").S3FileSystem(**_FRESH, **settings)
 
 
 def _gcs(uri: Uri, settings: dict[str, Any], timeout_s: float) -> Any:
-    _needed(uri, "fsspec", "gcs")
-    library, aiohttp = _needed(uri, *_NEEDS["gs"]), _needed(uri, "aiohttp", "gcs")
+    _needed(uri, "fsspec", "gs")
+    library, aiohttp = _needed(uri, _NEEDS["gs"], "gs"), _needed(uri, "aiohttp", "gs")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=credentials.CONNECT_S, sock_read=timeout_s)
     try:
         # The one it offers by default asks about buckets over gRPC first, and waits minutes where that is shut.
@@ -220,11 +221,11 @@ def _gcs(uri: Uri, settings: dict[str, Any], timeout_s: float) -> Any:
 _FRESH = {"skip_instance_cache": True, "use_listings_cache": False}
 
 
-def _needed(uri: Uri, module: str, extra: str) -> Any:
+def _needed(uri: Uri, module: str, store: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        told = f"{uri.text}: {uri.scheme}:// needs {error.name or module}: pip install 'millrace[{extra}]'"
+        told = f"{uri.text}: {uri.scheme}:// needs {error.name or module}: pip install fsspec {_NEEDS[store]}"
         raise RequestError(told) from error
 
 

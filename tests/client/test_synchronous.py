@@ -1,5 +1,7 @@
 """The blocking client against a grpcio server, from one thread and from many."""
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent import futures
@@ -71,3 +73,17 @@ def test_closing_ends_calls_of_other_threads() -> None:
         client.close()
         error = call.exception(timeout=5)
         assert isinstance(error, errors.Error | futures.CancelledError)
+
+
+def test_a_server_that_is_not_there_is_told_by_exceptions_alone() -> None:
+    code = (
+        "from executor import errors\n"
+        "from executor.client import Client\n"
+        "with Client('localhost:1') as client:\n"
+        "    for _ in range(2):\n"
+        "        try: client.predict([1])\n"
+        "        except errors.NodeError as error: print(error.status)\n"
+    )
+    for before in ("", "import logging; logging.basicConfig(level=logging.INFO)\n"):
+        done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, timeout=60)
+        assert (done.stdout, done.stderr) == ("UNAVAILABLE\nUNAVAILABLE\n", "")

@@ -92,3 +92,17 @@ def test_flask_is_stood_in_for_unless_it_is_there(tmp_path: Path) -> None:
     assert run(asked, tmp_path, Path.cwd()) == "flask"
     if importlib.util.find_spec("flask") is None or sys.modules.get("flask") is flask_standin:
         assert run(asked, Path.cwd()) == flask_standin.__name__
+
+
+def test_a_raw_method_alone_asks_for_no_stand_in() -> None:
+    told = run(
+        "import logging; logging.basicConfig(level=logging.INFO, stream=sys.stdout)\n"
+        "from executor.component import aliases, raw\n"
+        "aliases.install()\n"
+        "raw.messages().SeldonMessage()\n"
+        "print(aliases.is_installed('seldon_core'), aliases.is_installed('json'))\n"
+        "import seldon_core\n"
+        "print(aliases.is_installed('seldon_core'))\n"
+    )
+    stand_in = "INFO:executor.component.aliases:seldon_core is not installed: components get millrace's stand-in for it"
+    assert told.splitlines() == ["False True", stand_in, "False"]

@@ -82,10 +82,20 @@ def test_a_class_of_an_installed_module_with_relative_imports(tmp_path: Path, mo
         ("model.py:number", ["number is a int, not a class", "Model, Other"]),
         ("no_such_package.module:Model", ["no_such_package"]),
         ("no_such_module:Model", ["no such module"]),
+        ("unseen:Model", ["no such module on the import path; there is unseen.py here: write unseen.py:Model"]),
         ("sys:Model", ["no such module on the import path"]),
     ],
 )
-def test_what_cannot_be_found_is_named(folder: Path, target: str, words: list[str]) -> None:
+def test_what_cannot_be_found_is_named(
+    folder: Path,
+    target: str,
+    words: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    (here / "unseen.py").write_text("class Model: pass")
+    monkeypatch.chdir(here)
     with pytest.raises(ComponentError) as caught:
         load.load_class(target, base=folder)
     assert caught.value.reason == "BAD_COMPONENT"

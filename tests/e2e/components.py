@@ -178,3 +178,70 @@ class Dying(Echo):
 
     def load(self) -> None:
         os._exit(3)
+
+
+class Ragged(Echo):
+    """Answers lists that differ in length, which no array holds."""
+
+    def predict(self, X: Any, names: Sequence[str]) -> Any:
+        return [[1.0, 2.0], [3.0]]
+
+
+class First:
+    """Answers the first of what it is given as arrays."""
+
+    def aggregate(self, features_list: Sequence[Any], names_list: Sequence[Sequence[str]]) -> Any:
+        return features_list[0]
+
+    def transform_output(self, X: Any, names: Sequence[str]) -> Any:
+        return X
+
+
+class Quitting:
+    """Ends like a script does."""
+
+    def predict(self, X: Any, names: Sequence[str]) -> Any:
+        raise SystemExit("enough")
+
+
+class QuickQuitting:
+    """The same on the event loop's thread."""
+
+    @mark.quick
+    def predict(self, X: Any, names: Sequence[str]) -> Any:
+        raise SystemExit("enough")
+
+
+class AsyncQuitting:
+    """The same in a coroutine."""
+
+    async def predict(self, X: Any, names: Sequence[str]) -> Any:
+        raise SystemExit("enough")
+
+
+class RawQuitting:
+    """The same in a raw method."""
+
+    def predict_raw(self, message: Any) -> Any:
+        raise SystemExit("enough")
+
+
+class TagQuitting(Echo):
+    """The same in a method that is asked after the call."""
+
+    def tags(self) -> Any:
+        raise SystemExit("enough")
+
+
+class QuittingInit(Echo):
+    """Ends as it is made."""
+
+    def __init__(self) -> None:
+        raise SystemExit("no more")
+
+
+class QuittingLoad(Echo):
+    """Ends as it is loaded."""
+
+    def load(self) -> None:
+        raise SystemExit("no more")

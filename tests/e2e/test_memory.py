@@ -160,4 +160,4 @@ def test_budget_that_is_too_small_is_refused_with_what_is_allowed(programs: Prog
     path.write_text(serving.deployment(node("m", "model")))
     program = programs.start("run", str(path), "--component", "m=x.py:X", "--memory-budget", "100MiB")
     assert program.ended() == 2
-    assert "--memory-budget 104857600: allowed are at least 134217728 bytes" in program.err
+    assert "--memory-budget 100 MiB: allowed are at least 128 MiB, two" in program.err

@@ -96,6 +96,26 @@ def test_requests_go_on_while_the_graph_changes(programs: Programs, tmp_path: Pa
 
 
 @WORKERS
+def test_nodes_come_go_and_are_renamed(programs: Programs, tmp_path: Path, workers: str) -> None:
+    path = tmp_path / "graph.yaml"
+    path.write_text(serving.deployment(node("m", "model", name="one")))
+    given = [part for name in ("m", "after", "renamed") for part in ("--component", f"{name}={COMPONENTS}:Said")]
+    program = programs.serve("run", str(path), *given, "--workers", workers).ready()
+    assert program.err.count("component or endpoint of after, renamed; a changed manifest may") == 1
+    with Load(program) as load:
+        poll(lambda: load.all_say("one"))
+        put(path, serving.deployment(node("m", "model", node("after", "model", name="two"), name="one")))
+        poll(lambda: set(load.last.values()) == {"two.predict(one.predict(x))"}, 15.0)
+        put(path, serving.deployment(node("renamed", "model", name="three")))
+        poll(lambda: load.all_say("three"), 15.0)
+        program.wait_for(lambda: "component or endpoint of after, m; a changed manifest may" in program.err)
+        put(path, serving.deployment(node("stranger", "model", name="four")))
+        program.wait_for(lambda: 'node "stranger" has neither a component nor an endpoint' in program.err)
+        assert load.all_say("three")
+    assert load.failed == []
+
+
+@WORKERS
 def test_components_are_loaded_anew_on_hangup(programs: Programs, tmp_path: Path, workers: str) -> None:
     path, model = tmp_path / "graph.yaml", tmp_path / "model.py"
     path.write_text(serving.deployment(node("m", "model")))

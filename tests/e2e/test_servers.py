@@ -88,7 +88,7 @@ def test_parameters(serve: Callable[..., Program], tmp_path: Path) -> None:
     check(serve(models.sklearn(tmp_path / "iris"), text=text).ready(), wanted("decision_function"))
     bad = serve(tmp_path / "iris", text=text.replace("decision_function", "jump"))
     assert bad.ended() == 2
-    assert "SKLEARN_SERVER: method is 'jump'; allowed are predict_proba" in bad.err
+    assert "method of SKLEARN_SERVER cannot be 'jump'; allowed: predict_proba" in bad.err
 
 
 def test_workers_fetch_a_model_once(serve: Callable[..., Program], tmp_path: Path) -> None:

@@ -79,6 +79,15 @@ def test_a_wrong_value_is_told_with_node_parameter_and_what_is_allowed(
     assert str(caught.value) == f"node 'r': {name} must be {allowed}; it is {value!r}"
 
 
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(errors.ManifestError) as caught:
+        plan(router("EPSILON_GREEDY", epsilon=2, best_branch=9, seed=-1, verbose="loud", branch_names="x", what=1))
+    told = [problem.message for problem in caught.value.problems]
+    for name in ("epsilon must", "best_branch must", "seed must", "verbose must", "branch_names must", "'what'"):
+        assert sum(name in each for each in told) == 1
+    assert len(told) == 6
+
+
 def test_an_unknown_parameter_is_told_with_those_that_are_known() -> None:
     with pytest.raises(errors.ManifestError) as caught:
         plan(router("UCB1", epsilon=0.1))

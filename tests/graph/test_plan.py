@@ -22,6 +22,18 @@ def compiled(root: Node) -> Plan:
     return compile_plan(Predictor("main", root), "graph")
 
 
+def test_whose_answer_a_node_is_given() -> None:
+    below = Node("c", COMBINER, children=(Node("m0", MODEL), Node("m1", MODEL)), methods=(Method.TRANSFORM_OUTPUT,))
+    plan = compiled(Node("r", ROUTER, children=(Node("t", TRANSFORMER, children=(below,)), Node("m", MODEL))))
+    found = {node.name: plans.feeders(plan, node) for node in plan.nodes}
+    assert found["r"][Method.ROUTE] == found["t"][Method.TRANSFORM_INPUT] == found["m"][Method.PREDICT] == ()
+    assert found["m0"][Method.PREDICT] == ("t",)
+    assert found["c"][Method.AGGREGATE] == ("m0", "m1")
+    assert found["c"][Method.TRANSFORM_OUTPUT] == ("c",)
+    alone = compiled(Node("o", OUTPUT_TRANSFORMER, children=(Node("s", MODEL),)))
+    assert plans.feeders(alone, alone.root)[Method.TRANSFORM_OUTPUT] == ("s",)
+
+
 def calls(plan: Plan) -> list[str]:
     """What each node is called for on the way of a request, in the order of the nodes: `a:predict`."""
     lines = []

@@ -105,6 +105,46 @@ def test_prepackaged_servers_need_a_model_alone(name: str) -> None:
     ]
 
 
+SERVER = "{{name: n, implementation: {}, modelUri: '{}', parameters: [{{name: {}, value: {}, type: STRING}}]}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "parameter", "value", "at", "told"),
+    [
+        (
+            "SKLEARN_SERVER", "x", "method", "predict_prob", ".parameters",
+            "cannot be 'predict_prob' (did you mean \"predict_proba\"?); allowed: predict_proba, predict",
+        ),
+        ("MLFLOW_SERVER", "x", "xtype", "frame", ".parameters", "allowed: ndarray, DataFrame"),
+        ("XGBOOST_SERVER", "x", "method", "predict", ".parameters", "takes no parameter 'method'; allowed: none"),
+        ("ONNX_SERVER", "hdfs://x/y", "output", "p", ".modelUri", "hdfs:// is not known; allowed are a path"),
+        ("ONNX_SERVER", "pvc://x/y", "output", "p", ".modelUri", "a volume claim is mounted by the cluster"),
+        ("ONNX_SERVER", "s3://", "output", "p", ".modelUri", "s3://: the bucket is missing"),
+    ],
+)  # fmt: skip
+def test_what_can_be_told_of_servers_beforehand(
+    name: str, uri: str, parameter: str, value: str, at: str, told: str
+) -> None:
+    ((path, message),) = missing(SERVER.format(name, uri, parameter, value), [], prepackaged=True)
+    assert path == f"[0].graph{at}"
+    assert told in message
+    assert missing(SERVER.format(name, uri, parameter, value), ["n"], prepackaged=True) == []
+
+
+def test_servers_as_they_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RCLONE_CONFIG_MINIO_TYPE", "s3")
+    assert missing(SERVER.format("SKLEARN_SERVER", "minio://b/k", "method", "predict"), [], prepackaged=True) == []
+    assert missing(SERVER.format("ONNX_SERVER", "s3://b/k", "output", "anything"), [], prepackaged=True) == []
+
+
+def test_ports_that_are_none() -> None:
+    unit = "{name: n, endpoint: {service_host: h, service_port: 99999, httpPort: -1, grpcPort: 65535}}"
+    assert missing(unit, []) == [
+        ("[0].graph.endpoint.service_port", "99999 is no port; allowed: 1 to 65535"),
+        ("[0].graph.endpoint.httpPort", "-1 is no port; allowed: 1 to 65535"),
+    ]
+
+
 @pytest.mark.parametrize("name", servers.ELSEWHERE)
 def test_other_servers_are_containers_of_their_own(name: str) -> None:
     unit = f"{{name: n, implementation: {name}, modelUri: x}}"
@@ -115,10 +155,31 @@ def test_other_servers_are_containers_of_their_own(name: str) -> None:
 
 
 def test_names_that_are_no_nodes() -> None:
-    assert missing(GRAPH, ["r", "a", "b", "c", "bb", "zzz"]) == [
-        ("", 'a component or endpoint is given for "bb", which is no node (did you mean "b"?); nodes: r, a, b, c'),
-        ("", 'a component or endpoint is given for "zzz", which is no node; nodes: r, a, b, c'),
+    nodes = "; nodes: r, a, b, c"
+    assert missing(GRAPH, ["r", "a", "c", "bb", "zzz"]) == [
+        ("", f'a component or endpoint is given for "bb", which is no node (did you mean "b"?){nodes}'),
+        ("", f'a component or endpoint is given for "zzz", which is no node{nodes}'),
+        ("[0].graph.children[1]", neither("b")),
     ]
+    # A misspelled override of what the manifest says.
+    unit = "{name: model, endpoint: {service_host: localhost, service_port: 9000}}"
+    assert missing(unit, ["modle"]) == [
+        ("", 'a component or endpoint is given for "modle", which is no node (did you mean "model"?); nodes: model')
+    ]
+
+
+def test_nodes_that_may_come_can_be_given_before_they_are_there() -> None:
+    assert missing(GRAPH, ["r", "a", "b", "c", "bb", "zzz"]) == []
+    selected = manifest.load(TEXT + f"  - {{name: p, graph: {GRAPH}}}\n", reached=["r", "a", "b", "c", "bb", "zzz"])
+    assert manifest.unused(selected.predictor.graph, ["r", "a", "b", "c", "bb", "zzz"]) == ["bb", "zzz"]
+
+
+def test_nodes_that_a_changed_file_has_no_more() -> None:
+    text = TEXT + "  - {name: p, graph: {name: model, implementation: SIMPLE_MODEL}}\n"
+    selected = manifest.load(text, reached=["model", "modle"], changed=True)
+    assert manifest.unused(selected.predictor.graph, ["model", "modle"]) == ["model", "modle"]
+    with pytest.raises(ManifestError, match='"model" has neither a component nor an endpoint'):
+        manifest.load(text.replace(", implementation: SIMPLE_MODEL", ""), reached=["modle"], changed=True)
 
 
 def test_only_the_predictor_to_be_run_counts() -> None:

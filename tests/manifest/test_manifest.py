@@ -57,7 +57,8 @@ def test_load_takes_the_only_one() -> None:
 def test_load_by_predictor() -> None:
     assert manifest.load(sdep("one", "a", "b"), predictor="b").predictor.name == "b"
     assert refused(sdep("one", "a", "b")) == (
-        'line 1: SeldonDeployment "one" (document 1, line 1) has more than one predictor; choose "a" or "b"'
+        'line 1: SeldonDeployment "one" (document 1, line 1) has more than one predictor; '
+        'choose "a" or "b" (--predictor)'
     )
     assert refused(sdep("one", "main", "b"), predictor="mian") == (
         'line 1: SeldonDeployment "one" (document 1, line 1) has no predictor "mian" (did you mean "main"?); '
@@ -85,7 +86,8 @@ def test_load_from_several_documents(chosen: dict[str, Any], expected: tuple[str
     assert (deployment.name, predictor.name) == expected
 
 
-LISTED = (
+CHOOSE = (
+    "choose one by name or number (--document): "
     'SeldonDeployment "one" (document 1, line 1) with "a"; SeldonDeployment "two" (document 3, line 10) with "b", "c"'
 )
 
@@ -93,10 +95,10 @@ LISTED = (
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({}, f"2 manifests in it; choose one by name or number: {LISTED}"),
-        ({"document": "three"}, f'no manifest that is "three" in it; choose one by name or number: {LISTED}'),
-        ({"document": 2}, f'no manifest that is "2" in it; choose one by name or number: {LISTED}'),
-        ({"predictor": "d"}, f'no manifest with "d" in it; choose one by name or number: {LISTED}'),
+        ({}, f"2 manifests in it; {CHOOSE}"),
+        ({"document": "three"}, f'no manifest that is "three" in it; {CHOOSE}'),
+        ({"document": 2}, f'no manifest that is "2" in it; {CHOOSE}'),
+        ({"predictor": "d"}, f'no manifest with "d" in it; {CHOOSE}'),
     ],
 )
 def test_an_unclear_choice_lists_the_choices(chosen: dict[str, Any], message: str) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from google.protobuf import json_format, wrappers_pb2
+from google.protobuf import wrappers_pb2
 from support import protojson, transcode, wire
 
 from executor import errors
@@ -23,7 +23,7 @@ def printed(data: bytes, form: Form = Form.MESSAGE) -> Any:
 def check(data: bytes, form: Form = Form.MESSAGE) -> Any:
     """What ours prints, which must be what google prints of the same bytes."""
     found = printed(data, form)
-    assert protojson.same_numbers(found, json_format.MessageToDict(protojson.CLASSES[form].FromString(data)))
+    assert protojson.same_numbers(found, protojson.shown(protojson.CLASSES[form].FromString(data)))
     return found
 
 
@@ -183,3 +183,10 @@ def test_an_any_may_hold_a_wrapper(held: Any) -> None:
 def test_text_of_many_kinds_is_escaped() -> None:
     for value in ('q"\\/\n\x00\x1f\x7f', "é中😀", "x" * 9000):
         assert check(wire.text(5, value)) == {"strData": value}
+
+
+def test_metrics_always_have_their_type_and_value() -> None:
+    metric = wire.nested(5, wire.text(1, "k"))
+    assert check(wire.nested(2, metric))["meta"]["metrics"] == [{"key": "k", "type": "COUNTER", "value": 0.0}]
+    metric = wire.nested(5, pb.Metric(key="k", type=pb.Metric.TIMER, value=2.5).SerializeToString())
+    assert check(wire.nested(2, metric))["meta"]["metrics"] == [{"key": "k", "type": "TIMER", "value": 2.5}]

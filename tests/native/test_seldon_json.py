@@ -130,7 +130,7 @@ def test_an_array_may_be_asked_of_another_module() -> None:
     [
         ('{"strData":"a"}', "the message holds strData; an array needs tensor"),
         ("{}", "the message holds no payload; an array needs tensor"),
-        ('{"data":{"ndarray":[[1],[2,3]]}}', "ndarray: no array: "),
+        ('{"data":{"ndarray":[[1],[2,3]]}}', "ndarray: no array, its lists differ in length or depth: "),
         ('{"data":{"ndarray":{}}}', r"ndarray: expected list, found dict \(at byte 19\)"),
         ('{"data":{"ndarray":[1,NaN]}}', r"NaN and Infinity have no place here.*\(at byte 22\)"),
         ('{"data":{"ndarray":["a",nope]}}', r"expected a value.*\(at byte 24\)"),
@@ -234,6 +234,8 @@ def test_a_feedback_is_opened() -> None:
     assert (found.truth, found.reward) == (None, 0.5)
     assert bytes(found.request.message()) == b'{"strData":"a"}'
     assert seldon_json.open_feedback(text('{"reward":"2"}', Form.FEEDBACK)).reward == 2.0
+    with pytest.raises(errors.DecodeError, match=r"^reward: expected a number"):
+        seldon_json.open_feedback(text('{"reward":"x"}', Form.FEEDBACK))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_message_becomes_the_text_that_google_prints(item: tuple[Form, Any]) -
     form, value = item
     message = protojson.parse(protojson.dumps(value), form)
     text = transcode.to_json(message.SerializeToString(), form)
-    expected = json_format.MessageToDict(message)
+    expected = protojson.shown(message)
     found = json.loads(text)
     assert protojson.same_numbers(found, expected.get("seldonMessages", []) if form == Form.LIST else expected)
     assert shown(protojson.CLASSES[form].FromString(transcode.to_proto(text, form))) == shown(message)
@@ -55,7 +55,7 @@ def test_strange_bytes_become_the_text_that_google_prints(item: tuple[Form, byte
     form, data = item
     try:
         message = protojson.CLASSES[form].FromString(data)
-        expected = json_format.MessageToDict(message)
+        expected = protojson.shown(message)
     except (DecodeError, json_format.SerializeToJsonError, TypeError):
         # Of what google refuses, an Any of unknown type is here the most common; ours may know it.
         return

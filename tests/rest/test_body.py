@@ -96,6 +96,12 @@ def test_forms() -> None:
             body.form_json(query)
 
 
+def test_a_form_that_is_none_is_told_its_content_type() -> None:
+    told = "Can't find JSON in data: Content-Type 'application/x-www-form-urlencoded', no field json=; allowed is"
+    with pytest.raises(errors.RequestError, match=told):
+        body.json_text(b'{"strData": "x"}', Head([(b"content-type", b"application/x-www-form-urlencoded")]), 100)
+
+
 # --- on the wire
 
 

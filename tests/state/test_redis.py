@@ -66,7 +66,7 @@ def test_a_missing_package_is_told_with_what_to_install() -> None:
         "except errors.StateError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "--state redis://localhost: needs the package redis; pip install 'millrace[redis]'\n"
+    assert done.stdout == "--state redis://localhost: needs the package redis: pip install redis\n"
 
 
 def test_redis_is_loaded_only_where_it_is_used() -> None:

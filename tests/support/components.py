@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
+from support import protojson
 
 from executor._native import message as native
 from executor._pb import seldon_pb2
@@ -40,10 +41,7 @@ def content(message: native.Message) -> Any:
     """What `message` says, in JSON form."""
     if message.encoding == Encoding.SELDON_JSON:
         return json.loads(bytes(message))
-    said = json_format.MessageToDict(seldon_pb2.SeldonMessage.FromString(bytes(message)))
-    for metric in said.get("meta", {}).get("metrics", ()):
-        metric.setdefault("type", "COUNTER")  # the default is not written
-    return said
+    return protojson.shown(seldon_pb2.SeldonMessage.FromString(bytes(message)))
 
 
 def ask(

@@ -132,6 +132,34 @@ def parse(text: str | bytes, form: Form = Form.MESSAGE) -> Message:
     return message
 
 
+def shown(message: Message) -> dict[str, Any]:
+    """The message as google's mapping writes it, but with the members of metrics that we write always."""
+    found = json_format.MessageToDict(message)
+    _fill(message, found)
+    return found
+
+
+def _fill(message: Message, found: Any) -> None:
+    name = message.DESCRIPTOR.full_name
+    if name == "google.protobuf.Any":
+        inner: Any = getattr(pb, message.type_url.rpartition(".")[2], None)  # type: ignore[attr-defined]
+        if inner is not None and "seldon.protos" in message.type_url:  # type: ignore[attr-defined]
+            _fill(inner.FromString(message.value), found)  # type: ignore[attr-defined]
+        return
+    if name == "seldon.protos.Metric":
+        found.setdefault("type", "COUNTER")
+        found.setdefault("value", 0.0)
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        if field.message_type.name != "Any" and field.message_type.full_name.startswith("google."):
+            continue
+        said = found[field.json_name] if isinstance(found, dict) and field.json_name in found else None
+        for one, its in zip(value, said, strict=True) if isinstance(said, list) else [(value, said)]:
+            if its is not None:
+                _fill(one, its)
+
+
 def same_numbers(ours: Any, theirs: Any) -> bool:
     """Equal, but for floats, of which google prints the first of six to nine digits that reads back the same."""
     if isinstance(ours, dict) and isinstance(theirs, dict):

@@ -9,10 +9,13 @@ from typing import Any
 
 from executor.component.servers import model
 from executor.errors import Error
+from executor.manifest import servers
 
 NAME = "MLFLOW_SERVER"
 FILE = "MLmodel"
-TYPES = ("ndarray", "DataFrame")
+_PACKAGES = "mlflow-skinny pandas"
+_PICKLE = "a python_function of MLflow is code, most often a pickle"
+TYPES = servers.PARAMETERS[NAME]["xtype"]
 
 
 class MlflowServer:
@@ -27,12 +30,13 @@ class MlflowServer:
 
     def load(self) -> None:
         """Called once, before the node is ready."""
-        model.check_pickle("a python_function of MLflow is code, most often a pickle", self.model_uri)
-        pyfunc = model.needed("mlflow.pyfunc", NAME, "mlflow")
-        self._frames = model.needed("pandas", NAME, "mlflow")
+        model.check_pickle(_PICKLE, self.model_uri)
+        pyfunc = model.needed("mlflow.pyfunc", NAME, _PACKAGES)
+        self._frames = model.needed("pandas", NAME, _PACKAGES)
         root = model.local(self.model_uri)
         self._root = root.parent if root.is_file() else root
         model.file(self._root, FILE, self.model_uri)
+        model.tell_pickle(_PICKLE, self.model_uri)
         try:
             self._model = pyfunc.load_model(str(self._root))
         except Error:

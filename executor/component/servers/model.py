@@ -22,13 +22,13 @@ METADATA = "metadata.yaml"
 _OFF = ("", "0", "f", "false", "no", "off")
 
 
-def needed(module: str, server: str, extra: str) -> Any:
-    """The library `module`. Raises ComponentError with what to install."""
+def needed(module: str, server: str, packages: str) -> Any:
+    """The library `module`. Raises ComponentError with what to install: `packages`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         lacking = error.name or module
-        raise bad(f"{server} needs {lacking}, which is not there: pip install 'millrace[{extra}]'") from error
+        raise bad(f"{server} needs {lacking}, which is not there: pip install {packages}") from error
 
 
 def file(root: Path, name: str, uri: str) -> Path:
@@ -62,12 +62,16 @@ def metadata(root: Path | None) -> dict[str, Any]:
 
 
 def check_pickle(what: str, uri: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Logs that loading `what` runs code that it brings along. Raises ComponentError where that is not wanted."""
+    """Raises ComponentError where `what`, which runs code that it brings along when it is loaded, is not wanted."""
     if environment.get(NO_PICKLE, "").strip().lower() not in _OFF:
         raise bad(
             f"{uri}: {what}, and --no-pickle (or {NO_PICKLE}) refuses those: loading one runs whatever code it brings;"
             " XGBOOST_SERVER and ONNX_SERVER need none"
         )
+
+
+def tell_pickle(what: str, uri: str) -> None:
+    """Logs that `what` is about to be loaded, which runs code that it brings along."""
     log.warning("%s: %s; loading it runs whatever code it brings: use models from places you trust", uri, what)
 
 

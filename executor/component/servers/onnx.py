@@ -37,7 +37,7 @@ class OnnxServer:
 
     def load(self) -> None:
         """Called once, before the node is ready."""
-        runtime = model.needed("onnxruntime", NAME, "onnx")
+        runtime = model.needed("onnxruntime", NAME, "onnxruntime")
         self._root = model.local(self.model_uri)
         path = model.file(self._root, FILE, self.model_uri)
         options = runtime.SessionOptions()

@@ -9,10 +9,13 @@ from typing import Any
 
 from executor.component.servers import model
 from executor.errors import Error
+from executor.manifest import servers
 
 NAME = "SKLEARN_SERVER"
 FILE = "model.joblib"
-METHODS = ("predict_proba", "predict", "decision_function")
+_PACKAGES = "scikit-learn joblib"
+_PICKLE = "a joblib file is a pickle"
+METHODS = servers.PARAMETERS[NAME]["method"]
 
 
 class SklearnServer:
@@ -26,11 +29,12 @@ class SklearnServer:
 
     def load(self) -> None:
         """Called once, before the node is ready."""
-        model.check_pickle("a joblib file is a pickle", self.model_uri)
-        joblib = model.needed("joblib", NAME, "sklearn")
-        model.needed("sklearn", NAME, "sklearn")
+        model.check_pickle(_PICKLE, self.model_uri)
+        joblib = model.needed("joblib", NAME, _PACKAGES)
+        model.needed("sklearn", NAME, _PACKAGES)
         self._root = model.local(self.model_uri)
         path = model.file(self._root, FILE, self.model_uri)
+        model.tell_pickle(_PICKLE, self.model_uri)
         try:
             loaded = joblib.load(path)
         except Error:

@@ -1,5 +1,6 @@
 """What all prepackaged servers share."""
 
+import inspect
 import logging
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from executor.manifest import servers as names
 def test_each_server_that_runs_here_has_a_class() -> None:
     assert tuple(servers.CLASSES) == names.HERE
     for name in servers.CLASSES:
-        assert callable(servers.class_of(name))
+        taken = inspect.signature(servers.class_of(name)).parameters
+        assert set(taken) == {names.MODEL_URI, *names.PARAMETERS[name]}
 
 
 def test_a_missing_library_says_what_to_install() -> None:
-    with pytest.raises(ComponentError, match=r"X_SERVER needs no_such_library, .*pip install 'millrace\[x\]'"):
-        model.needed("no_such_library", "X_SERVER", "x")
+    with pytest.raises(ComponentError, match=r"X_SERVER needs no_such_library, .*pip install library$"):
+        model.needed("no_such_library", "X_SERVER", "library")
 
 
 def test_the_file_of_a_model(tmp_path: Path) -> None:
@@ -57,6 +59,8 @@ def test_pickles_can_be_refused(value: str) -> None:
 def test_pickles_are_told_of(value: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         model.check_pickle("it is a pickle", "u", {"MILLRACE_NO_PICKLE": value})
+        assert caplog.text == ""
+        model.tell_pickle("it is a pickle", "u")
     assert "u: it is a pickle; loading it runs whatever code it brings" in caplog.text
 
 

@@ -50,11 +50,12 @@ def test_a_method_that_the_model_has_not(tmp_path: Path) -> None:
     assert numpy.array_equal(server.predict(rows), models.ridge().decision_function(rows))
 
 
-def test_what_is_no_model(tmp_path: Path) -> None:
+def test_what_is_no_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(FetchError, match="there is no such file or folder"):
         loaded(tmp_path / "nowhere")
     with pytest.raises(FetchError, match=r"there is no model\.joblib; there are no files"):
         loaded(tmp_path)
+    assert caplog.text == ""  # nothing was loaded, so nothing is told of pickles
     (tmp_path / "model.joblib").write_bytes(b"not a pickle")
     with pytest.raises(ComponentError, match=r"model\.joblib: cannot be loaded: "):
         loaded(tmp_path)
