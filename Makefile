@@ -11,13 +11,14 @@ SECONDS ?= 600
 MINUTES ?= 60
 SANITIZED ?=
 SANITIZE := build/sanitize
+CLUSTER_PACKAGES := iproute2 nftables nginx-light
 COMPILED := tests/native tests/rpc tests/interop tests/property
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sanitize fuzz soak coverage bench guard bench-full wheel image-proof clean lint format types imports cython generated
+.PHONY: help demo test check sanitize fuzz soak envtest coverage bench guard bench-full wheel image-proof clean lint format types imports cython generated
 .DELETE_ON_ERROR:
 
 help: ## List the commands
@@ -51,6 +52,11 @@ fuzz: $(if $(SANITIZED),$(SANITIZE),$(DONE))/native $(DONE)/dev ## Try damaged i
 soak: $(DONE)/native $(DONE)/dev ## Serve a mixed load for MINUTES=60 and see that memory stays flat; ARGS="--workers 2" is for more
 	@echo "==> soak: serving a mixed load ($(MINUTES) minutes; Ctrl-C ends it)"
 	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
+
+envtest: $(DONE)/native $(DONE)/dev ## Run the operator's tests in a real Kubernetes cluster; ARGS="-k kubelet" chooses
+	@command -v nginx >/dev/null && command -v nft >/dev/null || .ci/system $(PYTHON) $(CLUSTER_PACKAGES) || true
+	@echo "==> envtest: running pods and all (minutes; the first time a quarter of an hour more, to build Kubernetes)"
+	@PYTHONPATH=tests $(BIN)/python -m envtest $(ARGS)
 
 coverage: $(DONE)/native $(DONE)/dev ## Run the tests and print which lines of executor they leave out
 	@echo "==> coverage: running the tests (twice as long as without)"
