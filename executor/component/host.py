@@ -113,9 +113,7 @@ class Host:
         whole = methods.whole(self.component, step.name)
         extras = extras_of(self.component, self.name, step.naming)
         fed = self._fed.get(step.method, ())
-        work = Work(
-            self.name, step, main, whole, extras, self._path, self._options, self._worded, self._recorder, fed
-        )
+        work = Work(self.name, step, main, whole, extras, self._path, self._options, self._worded, self._recorder, fed)
         mains = list(whole.values()) if main is None else [*whole.values(), main]
         if mains:
             self._has.append(step)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
@@ -17,7 +17,7 @@ from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
-from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_reply, json_text
+from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_text
 from executor.rest.plain import Meter, Routes, Starter
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
@@ -259,7 +259,7 @@ class App:
             found: Mapping[str, Any] = await self._inference.health()
             if self.draining:
                 found = {**found, "ready": False, "why": "draining"}
-            return replace(json_reply(found), status=200 if found["ready"] else 503)
+            return Reply(200 if found["ready"] else 503, json_text(found))
         return Reply(200 if not self.draining and await self._inference.healthy() else 503, b"", ())
 
     async def _live(self, request: Request) -> Reply:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from envtest.inside import ADDRESS, FOLDER
-from support.kube.cluster import Cluster
 from support.gateway.running import Gateway
+from support.kube.cluster import Cluster
 from support.kubelet.setup import ROOT, Image, python
 from support.node import Node
 

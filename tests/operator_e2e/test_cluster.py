@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-from support.kube.cluster import Cluster
 from support.kube.api import Api, Object, Refused, eventually
+from support.kube.cluster import Cluster
 
 DEPLOYMENT: Object = {
     "apiVersion": "apps/v1",

@@ -3,8 +3,8 @@
 import copy
 
 import pytest
-from support.kube.cluster import Cluster
 from support.kube.api import Object, Refused
+from support.kube.cluster import Cluster
 
 GOOD: dict[str, Object] = {
     "HTTPRoute": {

@@ -5,10 +5,10 @@ import urllib.error
 import urllib.request
 
 from support import workloads as pods
-from support.kube.cluster import Cluster
 from support.containers import predictor, unit
 from support.gateway.running import Gateway
 from support.kube.api import Object, eventually
+from support.kube.cluster import Cluster
 from support.node import Node
 
 HTTP, GRPC = 8000, 5001

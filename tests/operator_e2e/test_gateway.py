@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 from support import workloads as pods
-from support.kube.cluster import Cluster
 from support.gateway.running import Gateway
 from support.kube.api import Object, eventually
+from support.kube.cluster import Cluster
 from support.node import Node
 
 GROUP = "/apis/gateway.networking.k8s.io/v1"

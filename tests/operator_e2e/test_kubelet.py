@@ -4,8 +4,8 @@ import time
 
 import pytest
 from support import workloads as pods
-from support.kube.cluster import Cluster
 from support.kube.api import Object, eventually
+from support.kube.cluster import Cluster
 from support.node import Node
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from typing import Self
 
-from support.kube.cluster import Cluster, program
 from support.kube.api import Object
+from support.kube.cluster import Cluster, program
 from support.kube.daemons import Daemons, free_port
 from support.kubelet.setup import ROOT, Image, Setup
 

@@ -5,8 +5,8 @@ Must not assert anything.
 
 from typing import Any
 
-from support.kube.cluster import Cluster
 from support.kube.api import Object, eventually
+from support.kube.cluster import Cluster
 
 HTTP, GRPC = 8000, 5001
 

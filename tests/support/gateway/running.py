@@ -6,9 +6,9 @@ Must not make routes: tests do, or the operator. The cluster has Gateway API's C
 import sys
 from typing import Self
 
-from support.kube.cluster import Cluster
 from support.gateway.controller import GROUP, NAME
 from support.kube.api import Object
+from support.kube.cluster import Cluster
 from support.kube.daemons import Daemons
 from support.kubelet.setup import ROOT
 
