@@ -16,9 +16,10 @@ from executor.counting import Counting, names_of
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
 from executor.inference import Bound, Bounds
-from executor.nodes import Nodes, Side
+from executor.nodes import Nodes
 from executor.process import Prepared, Process
 from executor.protocol import seldon as protocol
+from executor.reached import Side
 from executor.reload import Reloader, in_thread
 from executor.rest.answers import Site
 from executor.settings import (

@@ -1,18 +1,16 @@
-"""How the nodes of a plan are reached: which endpoint each gets, and what can be asked of it; processes
-that components have of their own (`children`).
+"""How the nodes of a plan are reached: which endpoint each gets; processes that components have of their own
+(`children`).
 """
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent import futures
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from support import foreign, serving
+from support import asked
 from support.graphs import node, plan
 from support.processes import is_alive
 from support.servers import grpc_node, until, wait
@@ -20,14 +18,13 @@ from support.serving import COMPONENTS
 
 from executor import children, errors
 from executor._native import channel, exits, mean, seldon, transport
-from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grpc
+from executor._pb import health_pb2
 from executor.graph.spec import Endpoint, Transport
 from executor.learning import Learning
-from executor.nodes import ComponentNode, GrpcNode, Nodes, Side, own_address
+from executor.nodes import Nodes, own_address
+from executor.reached import ComponentNode, GrpcNode, Side
 from executor.rest.client import RestNode
-from executor.rpc.channels import Channel
 from executor.settings import ChannelSettings, NodeChecks, NodeTimeouts, RunSettings, ServeLimits, parse_url
-from executor.types import Encoding
 
 Bind = Callable[..., Nodes]
 
@@ -201,85 +198,6 @@ async def test_an_isolated_component_that_takes_too_long_is_given_up(
     (tmp_path / "gate").touch()
 
 
-# --- what can be asked of a gRPC node -------------------------------------------------------------------------
-
-
-class Model(seldon_pb2_grpc.ModelServicer):
-    def Metadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return seldon_pb2.SeldonModelMetadata(name="other", versions=["v2"], custom={"k": "v"})
-
-    Predict = SendFeedback = Metadata  # never called
-
-
-class Health(health_pb2_grpc.HealthServicer):
-    def __init__(self, status: Any) -> None:
-        self.status = status
-
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return health_pb2.HealthCheckResponse(status=self.status)
-
-    Watch = Check  # never called
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., str]]:
-    """Serves a model, with a health service or without; its address."""
-    servers: list[Any] = []
-
-    def served(health: Any = None) -> str:
-        server = grpc.server(futures.ThreadPoolExecutor(1))
-        seldon_pb2_grpc.add_ModelServicer_to_server(Model(), server)
-        if health is not None:
-            health_pb2_grpc.add_HealthServicer_to_server(Health(health), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        servers.append(server)
-        return f"127.0.0.1:{port}"
-
-    yield served
-    for server in servers:
-        server.stop(0).wait()
-
-
-async def test_metadata_of_a_grpc_node(serve: Callable[..., str]) -> None:
-    link = Channel(serve())
-    assert await GrpcNode(link, "m").metadata() == {"name": "other", "versions": ["v2"], "custom": {"k": "v"}}
-    await link.close()
-
-
-async def test_status_of_a_grpc_node(serve: Callable[..., str]) -> None:
-    serving_word = health_pb2.HealthCheckResponse.SERVING
-    for health, said in ((serving_word, "serving"), (None, "reachable")):
-        link = Channel(serve(health))
-        answer = await GrpcNode(link, "m").status()
-        assert (answer.encoding, json.loads(bytes(answer))) == (Encoding.SELDON_JSON, {"strData": said})
-        await link.close()
-
-
-async def test_a_grpc_node_that_is_not_well(serve: Callable[..., str]) -> None:
-    link = Channel(serve(health_pb2.HealthCheckResponse.NOT_SERVING))
-    with pytest.raises(errors.NodeError, match="node 'm' says that it is not serving"):
-        await GrpcNode(link, "m").status()
-    await link.close()
-    with foreign.grpc_node(lambda *_: {}) as url:
-        gone = Channel(parse_url(url), node="m")
-    with pytest.raises(errors.NodeError, match=r"node 'm' at .*: cannot connect"):
-        await GrpcNode(gone, "m").status()
-    await gone.close()
-
-
-def test_metadata_of_every_kind_is_the_same() -> None:
-    with serving.component("Said", name="m") as each:
-        root = serving.node("m", "model")
-        said = []
-        for url in (f"grpc://{each.target}", f"http://127.0.0.1:{each.port}"):
-            with serving.graph(root, endpoints={"m": url}) as served:
-                said += [served.grpc.model_metadata("m"), served.rest.model_metadata("m")]
-    full = {"name": "m", "versions": ["v1"], "platform": "test"}
-    assert said[:3] == [full] * 3  # protobuf leaves out what is empty
-    assert said[3] == {**full, "inputs": [], "outputs": [], "custom": {}}
-
-
 async def test_modules_of_components_go_with_their_nodes(bind: Bind) -> None:
     before = set(sys.modules)
     bound = bind(node("m"), components=given("m"))
@@ -355,15 +273,16 @@ def test_where_a_node_listens(end: Endpoint, front: Transport | None, address: s
     assert str(own_address(plan(node("m", endpoint=end)).root, front)) == address
 
 
-async def test_health_is_asked_as_the_settings_say(bind: Bind, serve: Callable[..., str]) -> None:
-    host, _, port = serve(health_pb2.HealthCheckResponse.NOT_SERVING).rpartition(":")
-    end = Endpoint(host, int(port), grpc_port=int(port), type=Transport.GRPC)
-    root = node("t", "transformer", node("c", "model", node("m", endpoint=end)), endpoint=Endpoint("h"))
-    components = given("t", "c")
-    assert bind(root, components=components).health is None
-    dialled = bind(root, components=components, node_checks=NodeChecks.DIAL).health
-    asked = bind(root, components=components, node_checks=NodeChecks.FULL, by_front=True).health
-    assert dialled is not None
-    assert asked is not None
-    assert await dialled.look() == {}
-    assert await asked.look() == {"m": "node 'm' says that it is not serving"}
+async def test_health_is_asked_as_the_settings_say(bind: Bind) -> None:
+    with asked.model(health_pb2.HealthCheckResponse.NOT_SERVING) as address:
+        host, _, port = address.rpartition(":")
+        end = Endpoint(host, int(port), grpc_port=int(port), type=Transport.GRPC)
+        root = node("t", "transformer", node("c", "model", node("m", endpoint=end)), endpoint=Endpoint("h"))
+        components = given("t", "c")
+        assert bind(root, components=components).health is None
+        dialled = bind(root, components=components, node_checks=NodeChecks.DIAL).health
+        full = bind(root, components=components, node_checks=NodeChecks.FULL, by_front=True).health
+        assert dialled is not None
+        assert full is not None
+        assert await dialled.look() == {}
+        assert await full.look() == {"m": "node 'm' says that it is not serving"}

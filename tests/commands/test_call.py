@@ -59,7 +59,7 @@ def test_feedback_on_the_answer(rest: list[str], tmp_path: Path) -> None:
     root = node("r", "router", *leaves, name="r", log=str(log))
     with serving.graph(root, {"r": "Said", "a": "Said", "b": "Said"}) as served:
         where = f"127.0.0.1:{served.port}" if rest else served.target
-        done = processes.run("call", where, *rest, "--data", '"x#1"', "--reward", "0.5", "--truth", '"y"')
+        done = processes.run("call", where, *rest, "--data", '["x#1"]', "--reward", "0.5", "--truth", '["y"]')
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\nreward: 0.5, sent as feedback\n")
     told = set(log.read_text().splitlines())

@@ -38,17 +38,20 @@ class Said:
 
     def route(self, X: Any, names: Sequence[str]) -> int:
         self._say(f"route({X})")
-        return int(str(X).rpartition("#")[2].rstrip(")"))
+        return int(str(X).rpartition("#")[2].rstrip(")']"))
 
     def aggregate(self, features_list: Sequence[Any], names_list: Sequence[Sequence[str]]) -> str:
         return self._say(f"aggregate([{','.join(features_list)}])")
 
     def send_feedback(self, features: Any, names: Sequence[str], reward: float, truth: Any, routing: Any = None) -> str:
-        given = truth if len(truth) else None
-        return self._say(f"send_feedback({features},{reward:g},{given},{routing})")
+        return self._say(f"send_feedback({_joined(features)},{reward:g},{_joined(truth)},{routing})")
 
     def init_metadata(self) -> dict[str, Any]:
         return {"name": self.name, "versions": ["v1"], "platform": "test"}
+
+
+def _joined(features: Any) -> str | None:
+    return " ".join(map(str, features)) or None
 
 
 class Scale:

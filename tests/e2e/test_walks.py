@@ -59,9 +59,9 @@ def _shown(nodes: tuple[Programs, Urls], log: Path) -> Iterator[None]:
 def _answer(name: str, log: Path, method: str, content: Any, headers: Mapping[str, str]) -> Any:
     """What a node that is not ours answers: the same as `components.Said`."""
     if method == "send_feedback":
-        asked = content.get("request", {}).get("strData")
+        asked, truth = (_features(content.get(part, {})) for part in ("request", "truth"))
         routing = content.get("response", {}).get("meta", {}).get("routing", {}).get(name)
-        text = f"{asked},{content.get('reward', 0):g},{content.get('truth', {}).get('strData')},{routing}"
+        text = f"{asked},{content.get('reward', 0):g},{truth},{routing}"
     elif method == "aggregate":
         text = "[" + ",".join(each["strData"] for each in content) + "]"
     else:
@@ -71,6 +71,14 @@ def _answer(name: str, log: Path, method: str, content: Any, headers: Mapping[st
     if method == "route":
         return {"data": {"ndarray": [[int(text.rpartition("#")[2].rstrip(")"))]]}}
     return {"strData": f"{name}.{method}({text})"}
+
+
+def _features(message: Mapping[str, Any]) -> str | None:
+    return " ".join(message.get("data", {}).get("ndarray", ())) or None
+
+
+def _array(text: str) -> dict[str, Any]:
+    return {"data": {"ndarray": [text]}}
 
 
 Make = Callable[[Mapping[str, Any]], Served]
@@ -174,7 +182,7 @@ def test_feedback_follows_the_route_that_was_taken(make: Make, log: Path) -> Non
             answer = client.predict({"strData": "x#1"}).said
             assert answer["meta"] == {"routing": {"r": 1}}
             log.write_text("")
-            given = {"request": {"strData": "x#1"}, "response": answer, "reward": 0.5, "truth": {"strData": "t"}}
+            given = {"request": _array("x#1"), "response": answer, "reward": 0.5, "truth": _array("t")}
             assert client.feedback(given).said == ({} if client is served.grpc else given)
             made = log.read_text().splitlines()
             assert sorted(made) == [
@@ -189,7 +197,7 @@ def test_feedback_is_answered_by_the_root(make: Make, log: Path) -> None:
     with make(node("a", "model", node("b", "model"))) as served:
         for client in (served.grpc, served.rest):
             log.write_text("")
-            said = client.feedback({"request": {"strData": "x"}, "response": {}, "reward": 1}).said
+            said = client.feedback({"request": _array("x"), "response": {}, "reward": 1}).said
             assert said["strData"] == "a.send_feedback(x,1,None,None)"
             assert log.read_text().splitlines() == [
                 "b.send_feedback(x,1,None,None)", "a.send_feedback(x,1,None,None)"
@@ -213,7 +221,7 @@ def test_feedback_of_an_ab_test_reaches_the_child_that_answered(make: Make, log:
             chosen = f"m{answer['meta']['routing']['ab']}"
             assert answer["strData"] == f"{chosen}.predict(x)"
             log.write_text("")
-            given = {"request": {"strData": "x"}, "response": answer, "reward": 2}
+            given = {"request": _array("x"), "response": answer, "reward": 2}
             assert client.feedback(given).said == ({} if client is served.grpc else given)
             assert log.read_text().splitlines() == [f"{chosen}.send_feedback(x,2,None,None)"]
 

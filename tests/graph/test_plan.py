@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.errors import ManifestError
-from executor.graph import plan as plans
 from executor.graph.builtin import BUILTINS
-from executor.graph.plan import Plan, PlanNode, check, compile_plan, node_plan, tree
+from executor.graph.plan import DEPTH_MAX, Plan, PlanNode, check, compile_plan, feeders, node_plan, tree
 from executor.graph.spec import Endpoint, Node, NodeType, Parameter, Predictor
 from executor.types import Method
 
@@ -25,13 +24,13 @@ def compiled(root: Node) -> Plan:
 def test_whose_answer_a_node_is_given() -> None:
     below = Node("c", COMBINER, children=(Node("m0", MODEL), Node("m1", MODEL)), methods=(Method.TRANSFORM_OUTPUT,))
     plan = compiled(Node("r", ROUTER, children=(Node("t", TRANSFORMER, children=(below,)), Node("m", MODEL))))
-    found = {node.name: plans.feeders(plan, node) for node in plan.nodes}
+    found = {node.name: feeders(plan, node) for node in plan.nodes}
     assert found["r"][Method.ROUTE] == found["t"][Method.TRANSFORM_INPUT] == found["m"][Method.PREDICT] == ()
     assert found["m0"][Method.PREDICT] == ("t",)
     assert found["c"][Method.AGGREGATE] == ("m0", "m1")
     assert found["c"][Method.TRANSFORM_OUTPUT] == ("c",)
     alone = compiled(Node("o", OUTPUT_TRANSFORMER, children=(Node("s", MODEL),)))
-    assert plans.feeders(alone, alone.root)[Method.TRANSFORM_OUTPUT] == ("s",)
+    assert feeders(alone, alone.root)[Method.TRANSFORM_OUTPUT] == ("s",)
 
 
 def calls(plan: Plan) -> list[str]:
@@ -250,11 +249,11 @@ def chain(length: int) -> Node:
 
 
 def test_depth_is_bounded() -> None:
-    assert compiled(chain(plans.DEPTH_MAX)).depth == plans.DEPTH_MAX
-    (fault,) = plans.check(chain(plans.DEPTH_MAX + 5))
-    assert fault.node.name == f"n{plans.DEPTH_MAX + 1}"
+    assert compiled(chain(DEPTH_MAX)).depth == DEPTH_MAX
+    (fault,) = check(chain(DEPTH_MAX + 5))
+    assert fault.node.name == f"n{DEPTH_MAX + 1}"
     assert fault.message == "the graph is more than 64 levels deep"
-    assert [fault.node.name for fault in plans.check(chain(4), depth_max=2)] == ["n3"]
+    assert [fault.node.name for fault in check(chain(4), depth_max=2)] == ["n3"]
 
 
 @pytest.mark.parametrize(
