@@ -21,9 +21,11 @@ cdef extern from *:
     """
     #define publish(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
     #define observe(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define order() __atomic_thread_fence(__ATOMIC_SEQ_CST)
     """
     void publish(uint32_t *place, uint32_t value) noexcept nogil
     uint32_t observe(uint32_t *place) noexcept nogil
+    void order() noexcept nogil
 
 cdef enum:
     SEGMENT_BYTES = 4 << 20      # committed by the kernel page by page, as they are used
@@ -120,6 +122,7 @@ cdef class Region:
             before = observe(&self.at(0).generation)
             for index in range(self.segments):
                 _read_segment(self.at(index), found, now)
+            order()
             # While a dead process was folded in, its numbers may have been seen twice or not at all.
             if before % 2 == 0 and observe(&self.at(0).generation) == before:
                 return found
@@ -314,6 +317,7 @@ cdef class Segment:
         if dead == self.raw or self.raw != self.region.at(0):
             raise ValueError("segment 0 is where the others are folded in")
         publish(&self.raw.generation, self.raw.generation + 1)
+        order()
         try:
             if dead.magic == MAGIC:
                 _add_segment(self, dead)
