@@ -416,6 +416,9 @@ cdef class Reactor:
         self.settling = True
         until = self.raw.now + SETTLE_S
         try:
+            # Where much is read at once, the loop's own timer comes late.
+            if 0 < self.raw.wheel.wake_due < self.raw.now:
+                self.turn()
             while True:
                 if self.raw.dirty != NULL or (self.raw.budget.waiting and budget_next(self.raw.budget) != NULL):
                     with nogil:
