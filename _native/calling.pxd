@@ -24,6 +24,8 @@ cdef void fail_at(step_t *step, int status, const char *text) noexcept nogil
 cdef void fail_with(step_t *step, const failure_t *failure) noexcept nogil
 # The same message in `encoding`; takes over the reference. NULL after it failed the request.
 cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noexcept nogil
+# The same, and NULL with `failure` filled in.
+cdef message_t *transcoded(step_t *step, message_t *message, int encoding, failure_t *failure) noexcept nogil
 # Calls the step's node; takes over `message`. Nothing of the request may be touched after it.
 cdef void start_call(step_t *step, after_t after, int method, message_t *message) noexcept nogil
 cdef step_t *step_begin(request_t *request, int index, message_t *message) noexcept nogil

@@ -23,13 +23,14 @@ from executor._native.meters cimport (
 from executor._native.patience cimport patience_begin, patience_end
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport program_ref, program_t, program_unref
-from executor._native.routing cimport is_callers, with_routing
+from executor._native.routing cimport with_routing
 from executor._native.stats cimport histogram_add
 from executor._native.tap cimport TAP_REQUEST, tap_skips
 from executor._native.transport cimport timer_disarm, timer_t
 from executor._native.types cimport (
     ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, ROUTE_ALL, STATUS_CANCELLED,
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, WALK_PREDICT, failure_clear, failure_t,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, WALK_PREDICT, failure_clear,
+    failure_t,
 )
 
 
@@ -146,20 +147,31 @@ cdef void fail_with(step_t *step, const failure_t *failure) noexcept nogil:
     fail(step.request, error_of_failure(failure, name_of(step).data, name_of(step).size))
 
 
+# Whose fault it is that a message is not what it must be: the caller's, or that of the nodes that made it.
+cdef inline void blame(const step_t *step, failure_t *failure) noexcept nogil:
+    if step.foreign and failure.status != STATUS_RESOURCE_EXHAUSTED:
+        failure.status = STATUS_INTERNAL
+
+
 cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noexcept nogil:
+    cdef failure_t failure
+    message = transcoded(step, message, encoding, &failure)
+    if message == NULL:
+        fail_with(step, &failure)
+    return message
+
+
+cdef message_t *transcoded(step_t *step, message_t *message, int encoding, failure_t *failure) noexcept nogil:
     cdef const codec_t *codec
     cdef message_t *other
     cdef node_meter_t *meter
-    cdef failure_t failure
     if encoding == ENCODING_ANY or message.encoding == encoding:
         return message
-    failure_clear(&failure)
+    failure_clear(failure)
     codec = codec_of(message.encoding)
-    other = codec.transcode(message, encoding, &failure)
+    other = codec.transcode(message, encoding, failure)
     if other == NULL:
-        if message.encoding != step.request.encoding or not is_callers(step):
-            failure.status = STATUS_INTERNAL     # a node wrote it, not the caller
-        fail_with(step, &failure)
+        blame(step, failure)
     else:
         meter = step.request.program.nodes[step.index].meter
         if meter != NULL:
@@ -266,10 +278,12 @@ cdef void count_call(step_t *step, int status, const message_t *answer, const er
 
 cdef step_t *step_begin(request_t *request, int index, message_t *message) noexcept nogil:
     cdef step_t *step = &request.steps[index]
+    cdef int parent = request.program.nodes[index].parent
     step.request = request
     step.index = index
     step.route = ROUTE_ALL
     step.visited = True
+    step.foreign = parent >= 0 and request.steps[parent].foreign
     step.message = message
     return step
 
@@ -289,7 +303,7 @@ cdef void finish(step_t *root) noexcept nogil:
         failure_clear(&failure)
         answer = with_routing(request, answer, &failure)
         if answer == NULL:
-            failure.status = STATUS_INTERNAL     # a node's answer is at fault, not the caller
+            blame(root, &failure)
             fail_with(root, &failure)
             return
     answer = in_encoding(root, answer, request.encoding)

@@ -61,7 +61,7 @@ cdef error_t *error_new(int status, const char *text, size_t size) noexcept nogi
 cdef error_t *error_at(int status, const char *node, size_t node_size, const char *text) noexcept nogil
 cdef error_t *error_of_failure(const failure_t *failure, const char *node, size_t node_size) noexcept nogil
 # An error of a Python exception (GIL held): executor.errors.Error keeps its status, anything else is INTERNAL.
-cdef error_t *error_of_exception(object exception)
+cdef error_t *error_of_exception(object exception) noexcept
 # The Python error for an error_t, which is freed.
 cdef object error_to_exception(error_t *error)
 # Says that no word of the node itself is in it.

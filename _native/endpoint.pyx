@@ -64,28 +64,38 @@ cdef error_t *error_of_failure(const failure_t *failure, const char *node, size_
 cdef str words_of(object exception):
     try:
         return f"{type(exception).__name__}: {exception}"
-    except Exception:            # a user's class whose __str__ fails must not take the answer with it
+    except BaseException:        # a user's class whose __str__ fails must not take the answer with it
         return type(exception).__name__
 
 
-cdef error_t *error_of_exception(object exception):
+# (status, text, details) of one of ours. A user's class may be derived from it, and have none of them.
+cdef tuple parts_of(object exception):
+    try:
+        return int(Status(exception.status)), str(exception.message), bytes(exception.details or b"")
+    except BaseException:
+        return STATUS_INTERNAL, words_of(exception), b""
+
+
+cdef error_t *error_of_exception(object exception) noexcept:
     cdef error_t *error
     cdef bytes text
+    cdef bytes details = b""
+    cdef str words
     cdef int status = STATUS_INTERNAL
     if not isinstance(exception, Exception):
         # sys.exit and the like are a component's failure, not the end of whoever waits for its answer.
-        exception = errors.ComponentError(f"{type(exception).__name__}: {exception}")
+        exception = errors.ComponentError(words_of(exception))
     if isinstance(exception, errors.Error):
-        status = int(exception.status)
-        text = str(exception.message).encode("utf-8", "replace")
+        status, words, details = parts_of(exception)
     else:
-        text = words_of(exception).encode("utf-8", "replace")
-    error = error_new(status, text, len(text))
+        words = words_of(exception)
+    text = words.encode("utf-8", "replace")
+    error = error_new(status or STATUS_INTERNAL, text, len(text))
     if error != &out_of_memory:
         Py_INCREF(exception)
         error.exception = <void *>exception
-        if isinstance(exception, errors.Error) and exception.details:
-            error.details = buffer_of_bytes(exception.details)
+        if details:
+            error.details = buffer_of_bytes(details)
     return error
 
 

@@ -176,6 +176,7 @@ cdef void run_inline(work_t *work) noexcept:
         take_answer(job, component.handlers[job.method](message_wrap(take_message(job)), context))
     except BaseException as exception:
         job.error = error_of_exception(exception)
+    component.reactor.enter()    # the handler's time is not that of what comes next
     with nogil:
         deliver(job)
 

@@ -5,16 +5,16 @@ Must not know how a node is called (`calling` does), a protocol (codecs do), nor
 Children on the path that the request took come first, all at once; then the node itself. An error stops nobody.
 """
 
-from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin, tapped
-from executor._native.codec cimport codec_of, codec_t
-from executor._native.endpoint cimport error_free, error_t
+from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin, tapped, transcoded
+from executor._native.codec cimport codec_of, codec_t, name_t
+from executor._native.endpoint cimport error_free, error_of_failure, error_t
 from executor._native.message cimport message_add_copy, message_new, message_ref, message_t, message_unref
 from executor._native.program cimport node_t
 from executor._native.request cimport request_t, step_t
 from executor._native.routing cimport read_taken_path
 from executor._native.tap cimport TAP_FEEDBACK
 from executor._native.types cimport (
-    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_RESOURCE_EXHAUSTED,
+    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_RESOURCE_EXHAUSTED, failure_t,
 )
 
 
@@ -47,11 +47,20 @@ cdef void feedback_enter(request_t *request, int index, message_t *message) noex
 
 
 cdef void feedback_own(step_t *step) noexcept nogil:
+    cdef node_t *node = &step.request.program.nodes[step.index]
+    cdef const name_t *name = &step.request.program.names[step.index]
+    cdef message_t *message
+    cdef failure_t failure
     tapped(step, TAP_FEEDBACK, step.message)
-    if step.request.program.nodes[step.index].takes_feedback:
-        start_call(step, feedback_called, METHOD_SEND_FEEDBACK, message_ref(step.message))
-    else:
+    if not node.takes_feedback:
         feedback_called(step, NULL, NULL)
+        return
+    # Not left to the call, which would end the request: other nodes may be able to read it.
+    message = transcoded(step, message_ref(step.message), node.endpoint.encoding, &failure)
+    if message == NULL:
+        feedback_called(step, NULL, error_of_failure(&failure, name.data, name.size))
+    else:
+        start_call(step, feedback_called, METHOD_SEND_FEEDBACK, message)
 
 
 # A node has taken its feedback (or has no use for it); takes over `answer` and `error`.
@@ -74,6 +83,7 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
         if answer != NULL or not codec_of(request.encoding).any_answer:
             message_unref(step.message)
             step.message = answer if answer != NULL else empty_message(request.encoding)
+            step.foreign = True
         if step.message == NULL:
             fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
         else:

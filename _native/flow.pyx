@@ -165,6 +165,9 @@ cdef void fan_out(step_t *step) noexcept nogil:
     request.holds += 1
     for slot in range(node.child_count):
         message = message_for(step, entry_encoding(request.program, node.children[slot]))
+        # Children that make no call answer at once: with the last of them the step goes on, to a message of its own.
+        if slot == node.child_count - 1:
+            drop_message(step)
         # Several threads may look at it from here on, and none may find it being made flat.
         if message == NULL or message_flat(message) == NULL:
             message_unref(message)
@@ -173,7 +176,6 @@ cdef void fan_out(step_t *step) noexcept nogil:
             enter(request, node.children[slot], message)
         if request.over:
             break
-    drop_message(step)
     leave(request)
 
 
@@ -196,6 +198,7 @@ cdef inline bint has_answer(step_t *step, message_t *answer, error_t *error) noe
         return False
     message_unref(step.message)
     step.message = answer
+    step.foreign = True
     tapped(step, TAP_RESPONSE, answer)
     return True
 
@@ -229,14 +232,17 @@ cdef int entry_encoding(const program_t *program, int index) noexcept nogil:
 cdef void child_done(step_t *step) noexcept nogil:
     cdef request_t *request = step.request
     cdef node_t *node = &request.program.nodes[step.index]
+    cdef step_t *child
     step.waiting -= 1
     if step.waiting > 0:
         return
     if node.aggregates:
         aggregate(step)
         return
+    child = &request.steps[node.children[max(step.route, 0)]]
     message_unref(step.message)
-    step.message = take_message(&request.steps[node.children[max(step.route, 0)]])
+    step.message = take_message(child)
+    step.foreign = child.foreign
     answered(step)
 
 
@@ -246,6 +252,7 @@ cdef void aggregate(step_t *step) noexcept nogil:
     cdef message_t *few[LIST_ON_STACK]
     cdef message_t **items = few
     cdef message_t *whole
+    cdef step_t *child
     cdef failure_t failure
     cdef int count = node.child_count if step.route == ROUTE_ALL else 1
     cdef int first = max(step.route, 0)
@@ -259,7 +266,9 @@ cdef void aggregate(step_t *step) noexcept nogil:
             fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
             return
     for slot in range(count):
-        items[slot] = in_encoding(step, take_message(&request.steps[node.children[first + slot]]), encoding)
+        child = &request.steps[node.children[first + slot]]
+        step.foreign = child.foreign
+        items[slot] = in_encoding(step, take_message(child), encoding)
         if items[slot] == NULL:
             count = slot
             break

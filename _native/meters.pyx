@@ -28,10 +28,9 @@ cdef void meter_make(meter_t *meter, int code) noexcept with gil:
 
 
 cdef void meter_failed(meter_t *meter, void *exception, double seconds, double now) noexcept with gil:
-    cdef int code = 500
-    if exception != NULL:
-        code = getattr(<object>exception, "http_status", code)
-    histogram, sketch = (<Meter>meter.face).series(code)
+    told = getattr(<object>exception, "http_status", None) if exception != NULL else None
+    # A user's class may say anything there.
+    histogram, sketch = (<Meter>meter.face).series(told if isinstance(told, int) and 100 <= told <= 599 else 500)
     histogram.add(seconds)
     sketch.add(seconds, now)
 

@@ -79,6 +79,8 @@ ctypedef struct server_t:
 
 # An RPC is over.
 cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil
+# A request is refused with that status before the flow has it.
+cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil
 # The end of an RPC: a status alone.
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil
 # A new connection among the server's; its `conn` is set before anything moves on it. NULL when memory is out.

@@ -20,9 +20,11 @@ from executor._native.buffer cimport buffer_charge, buffer_t
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
-from executor._native.meters cimport REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now
+from executor._native.meters cimport (
+    REJECTED_DEADLINE, REJECTED_MESSAGE, REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now,
+)
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
-from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
+from executor._native.types cimport STATUS_DEADLINE_EXCEEDED, STATUS_RESOURCE_EXHAUSTED
 
 cdef enum:
     SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
@@ -90,6 +92,13 @@ cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil:
 cdef inline void count_refused(const peer_t *peer, int why) noexcept nogil:
     if peer.server.engine.meter != NULL:
         peer.server.engine.meter.rejected[why][0] += 1
+
+
+cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil:
+    if status == STATUS_RESOURCE_EXHAUSTED:
+        count_refused(rpc.peer, REJECTED_MESSAGE)
+    elif status == STATUS_DEADLINE_EXCEEDED:
+        count_refused(rpc.peer, REJECTED_DEADLINE)
 
 
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:

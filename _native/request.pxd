@@ -28,6 +28,7 @@ ctypedef struct step_t:
     int route                    # where it went: a child's position, ROUTE_ALL or ROUTE_NONE
     int waiting                  # children not yet answered
     bint visited
+    bint foreign                 # nodes made what it works on: it is not as the caller sent it any more
     message_t *message           # what the node works on; its answer once it is done
     message_t *twin              # the same in another encoding, kept while several need it
     message_t *logged            # what a combiner was reached by, kept to be logged when it is called

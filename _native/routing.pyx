@@ -13,7 +13,7 @@ from executor._native.message cimport message_t, message_unref
 from executor._native.program cimport ROUTING_NONE, ROUTING_ROUTED, node_t, program_t
 from executor._native.request cimport request_t, step_t
 from executor._native.types cimport (
-    ROUTE_NONE, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED, WALK_PREDICT, fail, failure_clear, failure_t,
+    ROUTE_NONE, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED, fail, failure_clear, failure_t,
 )
 from executor._native.weights cimport weights_find
 
@@ -48,27 +48,6 @@ cdef message_t *edited(
         edit.puid.data = <const char *>request.puid
         edit.puid.size = request.puid_size
     return codec_of(answer.encoding).edit_meta(answer, &edit, failure)
-
-
-cdef bint is_callers(const step_t *step) noexcept nogil:
-    cdef const node_t *nodes = step.request.program.nodes
-    cdef const node_t *node = &nodes[step.index]
-    cdef const step_t *child
-    cdef int above = node.parent
-    if step.request.walk != WALK_PREDICT:
-        return True
-    if step.after != NULL and node.input >= 0:
-        return False
-    if node.child_count > 0 and step.message == NULL and step.route != ROUTE_NONE:
-        # A step without a message is either about to make its first call, or past its children.
-        child = &step.request.steps[node.children[max(step.route, 0)]]
-        if child.visited:
-            return False
-    while above >= 0:
-        if nodes[above].input >= 0:
-            return False
-        above = nodes[above].parent
-    return True
 
 
 cdef message_t *with_routing(const request_t *request, message_t *answer, failure_t *failure) noexcept nogil:

@@ -25,9 +25,9 @@ from executor._native.http2 cimport (
     session_ops_t, session_t, stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
 from executor._native.message cimport Message, message_of, message_t, message_unref
-from executor._native.meters cimport REJECTED_MESSAGE, Meter
+from executor._native.meters cimport Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free, peer_new,
+    ENTRIES_MAX, answer_status, count_rpc, count_turned_away, entry_t, patience_t, peer_begins, peer_charges, peer_free, peer_new,
     peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
@@ -46,9 +46,8 @@ from executor.status import Status
 
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
-    # What may wait for a Python handler, and for its client, before the RPC is ended.
-    FEED_BYTES = 64 << 10
-    STREAM_BYTES = 1 << 20
+    FEED_BYTES = 64 << 10        # that may wait for a Python handler before its RPC is ended
+    STREAM_BYTES = 1 << 20       # that may wait for its client
 
 log = logging.getLogger("millrace.rpc")
 
@@ -155,6 +154,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         encoding = headers_get(&stream.headers, b"grpc-encoding", 13, &size)
         body = inflate(body, encoding, size, stream.max_message, &failure)
         if body == NULL:
+            count_turned_away(rpc, failure.status)
             refuse(rpc, failure.status, failure.text)
             return
     rpc.began = rpc.peer.server.reactor.now      # the next one's, or the end's
@@ -231,6 +231,7 @@ cdef bint read_deadline(rpc_t *rpc) noexcept nogil:
             refuse(rpc, STATUS_INTERNAL, b"grpc-timeout is not a number of up to 8 digits and one of H M S m u n")
             return False
         if timeout == 0:
+            count_turned_away(rpc, STATUS_DEADLINE_EXCEEDED)
             refuse(rpc, STATUS_DEADLINE_EXCEEDED, b"deadline exceeded on arrival")
             return False
     # Watching and the like go on for as long as the client wants, unless it says otherwise itself.
@@ -241,6 +242,7 @@ cdef bint read_deadline(rpc_t *rpc) noexcept nogil:
 
 
 cdef void on_deadline(timer_t *timer, double now) noexcept nogil:
+    count_turned_away(<rpc_t *>timer.owner, STATUS_DEADLINE_EXCEEDED)
     refuse(<rpc_t *>timer.owner, STATUS_DEADLINE_EXCEEDED, b"deadline exceeded before the request was complete")
 
 
@@ -253,8 +255,7 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
     cdef const char *name
     cdef metadata_t *metadata
     cdef bint has_puid = False
-    cdef int count = 0
-    cdef int index
+    cdef int index, count = 0
     for index in range(headers.count):
         field = &headers.fields[index]
         name = headers.block + field.name
@@ -289,8 +290,7 @@ cdef void on_refused(session_t *session, stream_t *stream, int status, const cha
         send_status(stream, status, <const unsigned char *>text, strlen(text), NULL, NULL, 0)
         conn_touch((<peer_t *>session.user).conn)
     elif not rpc.answered:
-        if status == STATUS_RESOURCE_EXHAUSTED and rpc.peer.server.engine.meter != NULL:
-            rpc.peer.server.engine.meter.rejected[REJECTED_MESSAGE][0] += 1
+        count_turned_away(rpc, status)
         refuse(rpc, status, text)
 
 
@@ -301,8 +301,9 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     stream.user = NULL
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
-    if rpc.request != NULL:
+    if not rpc.answered:
         count_rpc(rpc, STATUS_CANCELLED)
+    if rpc.request != NULL:
         flow_cancel(rpc.request)
     if rpc.face != NULL:
         close_stream(rpc)

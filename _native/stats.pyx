@@ -21,13 +21,17 @@ cdef extern from *:
     """
     #define publish(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
     #define observe(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define order() __atomic_thread_fence(__ATOMIC_SEQ_CST)
     """
     void publish(uint32_t *place, uint32_t value) noexcept nogil
     uint32_t observe(uint32_t *place) noexcept nogil
+    void order() noexcept nogil
 
 cdef enum:
     SEGMENT_BYTES = 4 << 20      # committed by the kernel page by page, as they are used
     ENTRIES_MAX = 4096
+    BOUNDS_MAX = 4096            # of a histogram: more are not believed
+    LOOKS_MAX = 100              # at a region while somebody folds: whoever died in the middle of it never ends
     MAGIC = 0x6D6C7231
 
 COUNTER, GAUGE, HISTOGRAM, SKETCH = KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM, KIND_SKETCH
@@ -115,14 +119,17 @@ cdef class Region:
         """
         cdef int index
         cdef uint32_t before
-        while True:
+        cdef int look
+        for look in range(LOOKS_MAX):
             found = {}
             before = observe(&self.at(0).generation)
             for index in range(self.segments):
                 _read_segment(self.at(index), found, now)
+            order()
             # While a dead process was folded in, its numbers may have been seen twice or not at all.
             if before % 2 == 0 and observe(&self.at(0).generation) == before:
-                return found
+                break
+        return found
 
     @property
     def refused(self):
@@ -158,35 +165,62 @@ cdef inline bytes key_of(const segment_t *segment, const entry_t *entry):
     return PyBytes_FromStringAndSize(<const char *>segment + entry.key, entry.key_size)
 
 
+# Whether an entry, of which this is a copy, lies within its segment. What is read of another process's memory may be
+# cleared meanwhile, or be what a crash left there: it is not believed.
+cdef bint is_sound(const segment_t *segment, const entry_t *entry) noexcept:
+    cdef size_t size = sizeof(double)
+    cdef int64_t bounds
+    if entry.kind < KIND_COUNTER or entry.kind > KIND_SKETCH or entry.value < sizeof(segment_t) or entry.value % 8 != 0:
+        return False
+    if entry.key > SEGMENT_BYTES or entry.key_size > SEGMENT_BYTES - entry.key:
+        return False
+    if entry.kind == KIND_SKETCH:
+        size = sizeof(sketch_t)
+    elif entry.kind == KIND_HISTOGRAM:
+        if entry.value > SEGMENT_BYTES - sizeof(histogram_t):
+            return False
+        bounds = (<const histogram_t *>(<const unsigned char *>segment + entry.value)).bound_count
+        if bounds < 0 or bounds > BOUNDS_MAX:
+            return False
+        size = histogram_size(bounds)
+    return entry.value <= SEGMENT_BYTES - size
+
+
 # --- reading ------------------------------------------------------------------------------------
 
 cdef int _read_segment(segment_t *segment, dict found, double now) except -1:
-    cdef entry_t *entry
+    cdef entry_t entry
     cdef uint32_t index
-    cdef void *value
+    cdef const unsigned char *value
     if segment.magic != MAGIC:
         return 0
-    for index in range(observe(&segment.count)):
-        entry = &segment.entries[index]
-        value = <unsigned char *>segment + entry.value
-        key = (entry.kind, key_of(segment, entry))
+    for index in range(min(observe(&segment.count), <uint32_t>ENTRIES_MAX)):
+        entry = segment.entries[index]
+        if not is_sound(segment, &entry):
+            continue
+        value = <const unsigned char *>segment + entry.value
+        key = (entry.kind, key_of(segment, &entry))
         known = found.get(key)
         if entry.kind == KIND_HISTOGRAM:
-            found[key] = _histogram_of(<histogram_t *>value, known)
+            found[key] = _histogram_of(<const histogram_t *>value, known)
         elif entry.kind == KIND_SKETCH:
-            found[key] = _sketch_of(<sketch_t *>value, known, now)
+            found[key] = _sketch_of(<const sketch_t *>value, known, now)
         else:
-            found[key] = (<double *>value)[0] + (known or 0.0)
+            found[key] = (<const double *>value)[0] + (known or 0.0)
     return 0
 
 
 cdef tuple _histogram_of(const histogram_t *histogram, tuple known):
-    cdef const double *bounds = bounds_of(histogram)
+    cdef int64_t size = min(max(histogram.bound_count, 0), <int64_t>BOUNDS_MAX)   # once: it may be cleared meanwhile
+    cdef const double *bounds = <const double *>(histogram.counts + size + 1)
     cdef int64_t index
-    cdef list counts = [histogram.counts[index] for index in range(histogram.bound_count + 1)]
     if known is None:
-        return tuple([bounds[index] for index in range(histogram.bound_count)]), counts, histogram.sum
-    return known[0], [a + b for a, b in zip(known[1], counts, strict=True)], known[2] + histogram.sum
+        counts = [histogram.counts[index] for index in range(size + 1)]
+        return tuple([bounds[index] for index in range(size)]), counts, histogram.sum
+    if len(known[1]) != size + 1:
+        return known             # being cleared: this is read again, or what a crash left there
+    counts = [histogram.counts[index] + <object>known[1][index] for index in range(size + 1)]
+    return known[0], counts, known[2] + histogram.sum
 
 
 cdef inline const double *bounds_of(const histogram_t *histogram) noexcept:
@@ -211,11 +245,11 @@ cdef tuple _sketch_of(const sketch_t *sketch, tuple known, double now):
 # --- folding ------------------------------------------------------------------------------------
 
 cdef int _add_segment(Segment target, segment_t *dead) except -1:
-    cdef entry_t *entry
+    cdef const entry_t *entry
     cdef uint32_t index
-    for index in range(dead.count):
+    for index in range(min(dead.count, <uint32_t>ENTRIES_MAX)):
         entry = &dead.entries[index]
-        if entry.kind != KIND_GAUGE:
+        if entry.kind != KIND_GAUGE and is_sound(dead, entry):
             _add_entry(target, dead, entry)
     return 0
 
@@ -237,6 +271,8 @@ cdef int _add_entry(Segment target, const segment_t *dead, const entry_t *entry)
 
 cdef int _add_histogram(histogram_t *target, const histogram_t *source) except -1:
     cdef int64_t index
+    if source.bound_count != target.bound_count:
+        return 0                 # what a crash left there
     for index in range(source.bound_count + 1):
         target.counts[index] += source.counts[index]
     target.sum += source.sum
@@ -273,8 +309,10 @@ cdef class Segment:
         if self.raw.magic != MAGIC:
             self.raw.used = <uint32_t>aligned(sizeof(segment_t))
             self.raw.magic = MAGIC
-        for position in range(self.raw.count):
+        for position in range(min(self.raw.count, <uint32_t>ENTRIES_MAX)):
             entry = &self.raw.entries[position]
+            if not is_sound(self.raw, entry):
+                continue
             self.places[entry.kind, key_of(self.raw, entry)] = entry.value
 
     cdef void *find(self, int kind, bytes key):
@@ -287,7 +325,7 @@ cdef class Segment:
         cdef size_t name = aligned(raw.used + size)
         cdef size_t end = aligned(name + len(key))
         cdef entry_t *entry
-        if raw.count == ENTRIES_MAX or end > SEGMENT_BYTES:
+        if raw.count >= ENTRIES_MAX or end > SEGMENT_BYTES:
             raw.refused += 1
             return memcpy(self.spill(size), value, size)
         entry = &raw.entries[raw.count]
@@ -314,12 +352,13 @@ cdef class Segment:
         if dead == self.raw or self.raw != self.region.at(0):
             raise ValueError("segment 0 is where the others are folded in")
         publish(&self.raw.generation, self.raw.generation + 1)
+        order()
         try:
             if dead.magic == MAGIC:
                 _add_segment(self, dead)
                 self.raw.refused += dead.refused
                 # What was never written is memory that nobody has, and stays so.
-                memset(dead, 0, max(<size_t>dead.used, sizeof(segment_t)))
+                memset(dead, 0, min(max(<size_t>dead.used, sizeof(segment_t)), <size_t>SEGMENT_BYTES))
         finally:
             publish(&self.raw.generation, self.raw.generation + 1)
 

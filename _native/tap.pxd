@@ -30,6 +30,7 @@ ctypedef struct tap_t:
     size_t size_max
     long lost                    # payloads that were over a bound, since Python was last told
     work_t work
+    bint held                    # the Tap is referenced: payloads wait, which may outlast their plan
 
 # Does a request of these headers ask not to be logged?
 cdef bint tap_skips(const metadata_t *metadata) noexcept nogil

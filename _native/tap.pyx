@@ -4,6 +4,7 @@ Must not know who logs them and where to, nor how a plan is walked.
 """
 
 cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -56,6 +57,8 @@ cdef void tap_add(
     if tap.count < tap.count_max and message.size <= tap.size_max - tap.size:
         tapped = <tapped_t *>malloc(sizeof(tapped_t))
     reactor_add_work(tap.reactor, &tap.work)
+    if not tap.held:
+        hold(tap)
     if tapped == NULL:
         tap.lost += 1
         return
@@ -81,6 +84,12 @@ cdef void tap_add(
     tap.size += message.size
 
 
+# A plan that was replaced goes with the last of its requests, before what that one said is handed over.
+cdef void hold(tap_t *tap) noexcept with gil:
+    Py_INCREF(<object>tap.work.owner)
+    tap.held = True
+
+
 cdef tapped_t *take_first(tap_t *tap) noexcept nogil:
     cdef tapped_t *tapped = tap.first
     if tapped != NULL:
@@ -96,6 +105,9 @@ cdef void hand_over(work_t *work) noexcept:
     cdef long lost = face.raw.lost
     cdef list batch = []
     face.raw.lost = 0
+    if face.raw.held:
+        face.raw.held = False
+        Py_DECREF(face)          # the name above holds it until the end of this
     try:
         while tapped != NULL:
             puid = tapped.puid[:tapped.puid_size].decode("latin-1")

@@ -332,3 +332,45 @@ async def test_what_is_answered_in_the_middle_of_a_cancel_moves_on_after_it() ->
     assert (seen, ending.cancelled, bench.engine.in_flight) == ([False], 1, 0)
     assert text(await requests[1].future) == "other"
     bench.close()
+
+
+class Untold(BaseException):
+    """Says nothing of itself."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Misfit(errors.Error):
+    """Derived from ours, and not made as ours are."""
+
+    def __init__(self) -> None:
+        self.status = "odd"  # type: ignore[assignment]
+
+
+class Detailed(errors.Error):
+    """Its details are no bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("so it is", status=Status.ABORTED)
+        self.details = "text"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("kind", [Untold, Misfit, Detailed])
+async def test_errors_that_cannot_be_told_of_end_the_call(mode: Mode, kind: type[BaseException]) -> None:
+    """Calls of nobody: `channel` and `server` see only what is made of an exception."""
+
+    def fail(message: native.Message, context: exits.Context, *pending: exits.Pending) -> native.Message:
+        raise kind
+
+    async def fail_later(message: native.Message, context: exits.Context) -> native.Message:
+        raise kind
+
+    handler = fail_later if mode is Mode.ASYNC else fail
+    bench = Bench(node("m"), replaced={"m": dict.fromkeys(Method, (mode, handler))})
+    with pytest.raises(errors.ComponentError if kind is Untold else kind) as caught:
+        await bench.run(seldon.build("strData", "x"))
+    assert caught.value.status is Status.INTERNAL or kind is not Untold
+    assert bench.endpoints["m"].running == 0
+    bench.close()

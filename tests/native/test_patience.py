@@ -142,3 +142,22 @@ async def test_the_bound_of_an_endpoint_is_a_time(make: Make) -> None:
             each.timeout_s = wrong
     each.timeout_s = None
     assert each.timeout_s is None
+
+
+@pytest.mark.parametrize("first", [Mode.QUICK, Mode.CALLBACK])
+async def test_what_another_handler_took_is_not_the_nodes_time(make: Make, first: Mode) -> None:
+    """A handler on the loop's thread holds everybody up; the next call's time begins when it does."""
+    seen: list[Any] = []
+
+    def hold(message: native.Message, context: exits.Context, pending: exits.Pending | None = None) -> Any:
+        time.sleep(0.06)
+        if pending is None:
+            return message
+        pending.answer(message)
+        return None
+
+    replaced = {"t": dict.fromkeys(Method, (first, hold)), "m": pausing(seen, 0)}
+    bench = make(node("t", "transformer", node("m")), replaced=replaced)
+    bench.endpoints["m"].timeout_s = 0.05
+    assert await bench.predict("x") == "m(x)"
+    assert 0 < seen[0] <= 0.05

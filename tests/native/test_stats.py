@@ -1,11 +1,13 @@
 """Owns tests of shared counters: what several processes count is one sum, also when one of them has died."""
 
 import math
+import mmap
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -174,3 +176,54 @@ def test_a_region_that_is_gone_leaves_nothing() -> None:
     del number
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
+
+
+HEAD = 24  # bytes before the first entry, which is: its kind, size and place of its key, place of its value
+
+
+@pytest.mark.parametrize(
+    ("at", "what"),
+    [
+        (HEAD + 12, b"\0\0\0\0"),  # the value's place
+        (HEAD + 12, b"\xf8\xff\x3f\0"),
+        (HEAD + 12, b"\xf8\xff\xff\xff"),
+        (HEAD + 8, b"\xff\xff\xff\xff"),  # the key's
+        (HEAD + 4, b"\xff\xff\xff\xff"),  # its size
+        (HEAD, b"\x07\0\0\0"),  # the kind
+        (8, b"\xff\xff\xff\xff"),  # how many there are
+        (12, b"\xff\xff\xff\xff"),  # how much is used
+        (None, b"\0" * 8),  # bounds of the histogram, as while it is cleared
+        (None, b"\xff" * 8),
+        (None, b"\0\0\0\0\1\0\0\0"),
+    ],
+)
+def test_what_a_crash_left_is_not_believed(region: stats.Region, at: int | None, what: bytes) -> None:
+    """A series that makes no sense is left out, in whatever state others find it; the rest is counted."""
+    for number in (1, 2):
+        segment = stats.Segment(region, number)
+        segment.histogram(b"first", (1.0, 2.0)).add(1.5)
+        segment.counter(b"second").add(3.0)
+    size = os.fstat(region.fd).st_size // region.segments
+    with mmap.mmap(region.fd, 0) as memory:
+        first = 2 * size + HEAD
+        value = 2 * size + int.from_bytes(memory[first + 12 : first + 16], "little")
+        place = value if at is None else 2 * size + at
+        memory[place : place + len(what)] = what
+        found: dict[Any, Any] = region.read(0.0)
+        assert found[stats.COUNTER, b"second"] in (3.0, 6.0)
+        assert found[stats.HISTOGRAM, b"first"][1][1] >= 1
+        stats.Segment(region, 2).counter(b"third")
+        stats.Segment(region, 0).fold(1)
+        stats.Segment(region, 0).fold(2)
+        found = region.read(0.0)
+        assert found[stats.COUNTER, b"second"] == 6.0
+        assert found[stats.HISTOGRAM, b"first"][0] == (1.0, 2.0)
+        assert memory[size : 3 * size].count(0) == 2 * size
+
+
+def test_a_maker_that_died_while_it_folded_holds_up_nobody(region: stats.Region) -> None:
+    stats.Segment(region, 0)
+    stats.Segment(region, 1).counter(b"calls").add(3.0)
+    with mmap.mmap(region.fd, 0) as memory:
+        memory[4] += 1  # the generation: odd from the beginning of a fold until its end
+    assert region.read(0.0) == {(stats.COUNTER, b"calls"): 3.0}

@@ -1,5 +1,7 @@
 """What is tapped of a walk, and the bounds of what is held. Counts per shape of graph are in `e2e`."""
 
+import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -7,6 +9,9 @@ import numpy
 import pytest
 from support.benches import Make, benches
 from support.graphs import Bench, answer, node, text
+from support.h2peer import connected, frame, grpc_head
+from support import servers
+from support.servers import serving, until
 
 from executor._native import exits, front, program, seldon, tap
 from executor._native import message as native
@@ -163,3 +168,33 @@ async def test_a_tap_is_for_as_many_nodes_as_the_program_has(make: Make) -> None
     bench = make(node("a"))
     with pytest.raises(ValueError, match="1 nodes but a tap for 2"):
         tapped(bench, 1, 1)
+
+
+async def test_what_the_last_request_of_a_replaced_plan_said_is_handed_over() -> None:
+    """The plan goes with that request, at the end of which its answer waits to be handed over."""
+    release = asyncio.Event()
+
+    async def hold(message: native.Message, context: exits.Context) -> native.Message:
+        await release.wait()
+        return answer("late", message)
+
+    taken = Taken()
+    async with serving(node("m"), replaced={"m": dict.fromkeys(Method, (Mode.ASYNC, hold))}) as served:
+        bench = served.bench
+
+        def take(batch: Batch, lost: int) -> None:
+            taken(batch, lost)
+
+        tapping = tap.Tap(bench.reactor, [ALL], take)
+        served.server.native.use(program.Program(bench.plan.nodes, [bench.endpoints["m"]], tap=tapping))
+        gone = weakref.ref(take)
+        del tapping, take
+        async with connected(served.port) as peer:
+            asked = asyncio.ensure_future(peer.ask(grpc_head(), frame(servers.message("x").SerializeToString())))
+            await until(lambda: taken.said())
+            served.server.native.use(bench.program)
+            release.set()
+            assert (await asked).status == "0"
+        assert taken.said() == [(0, tap.REQUEST, "x"), (0, tap.RESPONSE, "late")]
+        assert gone() is None
+        taken.batches.clear()

@@ -108,7 +108,7 @@ class Bench:
         routes: Mapping[str, int] | None = None,
         replaced: Mapping[str, Mapping[Method, tuple[Mode, Callable[..., Any]]]] | None = None,
         routing: int = 0,
-        encoding: Encoding = Encoding.ANY,
+        encoding: Encoding | Mapping[str, Encoding] = Encoding.ANY,
         memory: budget.Budget | None = None,
     ) -> None:
         self.calls: list[str] = []
@@ -117,11 +117,12 @@ class Bench:
         self.engine = flow.Engine(self.reactor)
         self.pool = exits.Pool(self.reactor, 4)
         self.endpoints: dict[str, exits.Component] = {}
+        taken = dict.fromkeys(self.plan.index, encoding) if isinstance(encoding, Encoding) else encoding
         for each in self.plan.nodes:
             recorder = Recorder(each.name, self.calls, (routes or {}).get(each.name))
             handlers = (replaced or {}).get(each.name) or recorder.handlers(mode)
             self.endpoints[each.name] = exits.Component(
-                self.reactor, each.name, handlers, self.pool, encoding=int(encoding)
+                self.reactor, each.name, handlers, self.pool, encoding=int(taken.get(each.name, Encoding.ANY))
             )
         bound = [self.endpoints[each.name] if each.calls else None for each in self.plan.nodes]
         self.program = program.Program(self.plan.nodes, bound, routing)
