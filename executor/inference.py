@@ -275,7 +275,8 @@ class Inference:
             node = self._node(name)
             if isinstance(node, Worded):
                 return await node.metadata_text(headers)
-            told = json.dumps(await node.metadata(headers), separators=(",", ":"), ensure_ascii=False)
+            said = await node.metadata(headers)
+            told = json.dumps(said, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
         return message.Message(told.encode("utf-8", "replace"), Encoding.SELDON_JSON)
 
     async def graph_metadata(self, headers: Headers = ()) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ Must not serve, nor know how an answer is written to a connection.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
+PONG = (b"content-type", b"text/html; charset=utf-8")
 CLOSE = (b"connection", b"close")
 CORS_ORIGINS = "*"
 CORS_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
@@ -76,6 +77,22 @@ def failure(table: RestTable, error: errors.Error) -> Reply:
 def internal(cause: Exception) -> errors.Error:
     """What is said of a failure that nobody expected."""
     return errors.Error(f"internal error: {type(cause).__name__}: {cause}")
+
+
+_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+def open_to_pages(table: RestTable, site: Site) -> RawHeaders:
+    """What lets pages of other origins read answers on paths that are not served, where they may."""
+    return [(b"access-control-allow-origin", site.cors_origins.encode("latin-1"))] if table.flask else []
+
+
+def preflight(asked: Iterable[tuple[bytes, bytes]], site: Site) -> RawHeaders:
+    """What lets a page ask whatever it asked leave for, as flask-cors answers it."""
+    told = [(b"access-control-allow-origin", site.cors_origins.encode("latin-1"))]
+    told.append((b"access-control-allow-methods", _METHODS))
+    wanted = b", ".join(value for name, value in asked if name == b"access-control-request-headers")
+    return [*told, (b"access-control-allow-headers", wanted or site.cors_headers.encode("latin-1"))]
 
 
 def shared_headers(table: RestTable, route: Route, site: Site) -> RawHeaders:

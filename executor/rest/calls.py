@@ -166,7 +166,9 @@ class Call:
         self._done(reply, error)
 
     def _follow(self, reply: http1.Reply, location: str) -> None:
-        """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET."""
+        """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET, which keeps the
+        headers that speak of the body.
+        """
         if self._times == REQUESTS_MAX:
             raise http1.ProtocolError(f"stopped after {REQUESTS_MAX} redirects")
         request, site = self._request, self._site
@@ -182,7 +184,7 @@ class Call:
         if reply.status in _KEEP_METHOD:
             self._request = Request(request.verb, where, lines, request.kind, request.body)
         else:
-            self._request = Request("GET", where, lines, b"", None)
+            self._request = Request("GET", where, lines + request.kind, b"", None)
         self._send(self._site.head(self._request.verb, where))
 
     def _inflate(self, reply: http1.Reply) -> None:

@@ -62,6 +62,7 @@ class Routes:
         self.table = table
         self.starter = starter
         self.default_timeout_s = default_timeout_s
+        self._types = JSON_TYPES[1:] if table.flask else JSON_TYPES
         self.meters: Mapping[str, Meter] = {}
         """What counts POSTs, by the path of their route."""
         self._routes = {
@@ -73,7 +74,7 @@ class Routes:
     def plain(self, request: http1.PlainRequest) -> "Plain | None":
         """The request on its short way, not started; None when it must go the long one."""
         found = self._routes.get(request.path)
-        if found is None or request.content_type not in JSON_TYPES:
+        if found is None or request.content_type not in self._types:
             return None
         return Plain(self, *found, request)
 
