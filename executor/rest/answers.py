@@ -12,6 +12,7 @@ from executor import errors
 from executor._native import http1
 from executor._native import message as messages
 from executor.protocol.table import RestTable, Route
+from executor.types import CODED
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -53,10 +54,19 @@ def json_text(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def type_of(message: messages.Message) -> tuple[bytes, bytes]:
-    """The Content-Type header of an answer: its sender's, where that said one."""
-    kind = message.kind
-    return JSON if kind is None else (b"content-type", kind.encode("latin-1", "replace"))
+def typed(message: messages.Message) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that say what a message is: its sender's Content-Type, where that said one, and its coding."""
+    if message.kind is None:
+        return (JSON,)
+    kind, _, coding = message.kind.partition(CODED)
+    told = (b"content-type", kind.encode("latin-1", "replace"))
+    return (told, (b"content-encoding", coding.encode("latin-1", "replace"))) if coding else (told,)
+
+
+def text_of(message: messages.Message, table: RestTable) -> bytes:
+    """The body that says `message`, safe where it can be: nothing is changed in a compressed one."""
+    body = bytes(message)
+    return escape_html(body) if table.escape_html and CODED not in (message.kind or "") else body
 
 
 def failure(table: RestTable, error: errors.Error) -> Reply:
@@ -117,6 +127,6 @@ def cloud_event(site: Site, path: bytes, puid: str) -> RawHeaders:
     ]
 
 
-def lines_of(headers: RawHeaders) -> bytes:
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The same as header lines."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -228,7 +228,7 @@ class App:
             text = bodies.form_json(query)
         elif self._table.flask and head.content_type is None:
             raise bodies.no_json("no Content-Type; ")
-        elif route.walk is Walk.PREDICT and self._inference.takes_foreign and not head.is_plain_json:
+        elif route.walk is not Walk.CALL and self._inference.takes_foreign and not head.is_plain_json:
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
@@ -246,9 +246,8 @@ class App:
         return self._passed_on(answer.message, route.status_of)
 
     def _passed_on(self, answer: messages.Message, status_of: Callable[[bytes], int] | None = None) -> Reply:
-        body = bytes(answer)
-        status = status_of(body) if status_of else 200
-        return Reply(status, escape_html(body) if self._table.escape_html else body, (answers.type_of(answer),))
+        body = answers.text_of(answer, self._table)
+        return Reply(status_of(body) if status_of else 200, body, answers.typed(answer))
 
     async def _model_metadata(self, request: Request) -> Reply:
         return self._passed_on(await self._inference.metadata_text(request.name, request.headers))

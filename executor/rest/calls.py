@@ -5,7 +5,7 @@ Must not know what is asked, nor what a failure means to who asked.
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urljoin, urlsplit
 
 from executor import errors
@@ -14,6 +14,7 @@ from executor._native import message as messages
 from executor.rest import body as bodies
 from executor.rest import http1
 from executor.settings import Address, parse_url
+from executor.types import CODED
 
 IDLE_TIMEOUT_S = 30.0
 CONNECTIONS_MAX = 128
@@ -43,6 +44,8 @@ class Request:
     lines: bytes
     kind: bytes
     body: http1.Buffers | None
+    coded: bool = False
+    """Whether a compressed answer is wanted as it is, where it is one to pass on."""
 
 
 class Site:
@@ -76,8 +79,8 @@ class Site:
         )
 
     def head(self, verb: str, where: str) -> bytes:
-        """The first lines of a request. Compressed answers are not asked for: they would be inflated on the spot."""
-        text = f"{verb} {where} HTTP/1.1\r\nhost: {self._host}\r\naccept-encoding: identity\r\n"
+        """The first lines of a request."""
+        text = f"{verb} {where} HTTP/1.1\r\nhost: {self._host}\r\n"
         return text.encode("latin-1", "replace")
 
     def other(self, base: str) -> "Site":
@@ -150,7 +153,9 @@ class Call:
             return
         if self._exchange is not None:
             self._add(self._exchange)
-        if reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
+        if reply is not None and self._request.coded and reply.status == 200 and reply.content_encoding is not None:
+            reply.content_type = f"{reply.content_type or 'application/json'}{CODED}{reply.content_encoding}"
+        elif reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
             try:
                 if reply.status in _REDIRECTS and reply.location:
                     self._location = reply.location
@@ -182,7 +187,7 @@ class Call:
             self._site = site.other(base)
             lines = b"".join(line for line in lines.splitlines(True) if not line.startswith(_SECRETS))
         if reply.status in _KEEP_METHOD:
-            self._request = Request(request.verb, where, lines, request.kind, request.body)
+            self._request = replace(request, where=where, lines=lines)
         else:
             self._request = Request("GET", where, lines + request.kind, b"", None)
         self._send(self._site.head(self._request.verb, where))

@@ -141,11 +141,9 @@ class Plain:
 
     def _answer(self, tell: Tell, answer: messages.Message) -> None:
         table, route = self._routes.table, self._route
-        body = bytes(answer)
+        body = answers.text_of(answer, table)
         status = route.status_of(body) if route.status_of else 200
-        if table.escape_html:
-            body = answers.escape_html(body)
-        typed = _JSON_LINE if answer.kind is None else answers.lines_of([answers.type_of(answer)])
+        typed = _JSON_LINE if answer.kind is None else answers.lines_of(answers.typed(answer))
         self._count(status)
         tell(status, typed + self._lines, body)
 
