@@ -12,7 +12,7 @@ from executor import errors
 from executor._native import budget as budgets
 from executor._native import message as messages
 from executor.rest import body as bodies
-from executor.rest import http1
+from executor.rest import http1, proxies
 from executor.settings import Address, parse_url
 from executor.types import CODED
 
@@ -68,8 +68,9 @@ class Site:
         self._connect_timeout_s = connect_timeout_s
         self._home = home or self
         self._others: dict[str, Site] = {}
+        self.proxy = proxies.proxy_of(address)
         self.pool = http1.Pool(
-            address,
+            address if self.proxy is None else self.proxy.address,
             max_reply_bytes=limit,
             connections_max=CONNECTIONS_MAX,
             connect_timeout_s=connect_timeout_s,
@@ -80,8 +81,9 @@ class Site:
 
     def head(self, verb: str, where: str) -> bytes:
         """The first lines of a request."""
-        text = f"{verb} {where} HTTP/1.1\r\nhost: {self._host}\r\n"
-        return text.encode("latin-1", "replace")
+        target = where if self.proxy is None else self.base + where
+        text = f"{verb} {target} HTTP/1.1\r\nhost: {self._host}\r\n"
+        return text.encode("latin-1", "replace") + (b"" if self.proxy is None else self.proxy.line)
 
     def other(self, base: str) -> "Site":
         """The server at `base`. Raises `errors.RequestError` for what is no URL of one, and ProtocolError."""
@@ -166,6 +168,8 @@ class Call:
                 reply.give()  # what was raised may hold it for a while
                 reply, error = None, _said(cause)
         self._over = True
+        if error is not None and self._site.proxy is not None:
+            error.add_note(f"through the proxy at {self._site.proxy.address.authority}")
         if error is not None and self._location is not None:
             error.add_note(f"it redirects to {_shown(self._location)}")
         self._done(reply, error)

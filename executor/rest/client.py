@@ -23,7 +23,8 @@ from executor.types import Encoding, Form, Method, Mode
 
 log = logging.getLogger("millrace.rest")
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 30.0
+"""As Go's client has it."""
 _JSON = b"content-type: application/json\r\n"
 _PLAIN = b"accept-encoding: identity\r\n"
 _PUID = "seldon-puid"
