@@ -124,7 +124,7 @@ class Counting:
         http = kind is Transport.REST
         pair = families.CLIENT, families.CLIENT_SUMMARY
         of = self._of(self._names)
-        image = families.split_image(node.image)
+        image = families.counted_image(node.image)
         paths, method = (NODE_REST_PATHS, "post") if http else (NODE_GRPC_PATHS, "unary")
         return {each: self._meter(pair, (*of, path, node.name, *image, method), http) for each, path in paths.items()}
 

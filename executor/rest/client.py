@@ -28,8 +28,6 @@ CONNECT_TIMEOUT_S = 30.0
 _JSON = b"content-type: application/json\r\n"
 _PLAIN = b"accept-encoding: identity\r\n"
 _PUID = "seldon-puid"
-LOOK_TIMEOUT_S = 10.0
-"""For metadata and status, which belong to no request."""
 
 
 class Context(Protocol):
@@ -72,6 +70,8 @@ class RestNode:
         memory: budgets.Budget | None = None,
     ) -> None:
         self.name = name
+        self.look_timeout_s: float | None = None
+        """Bounds asking for metadata and health, which belongs to no request; None: whoever asks gives up some time."""
         self.url = str(address)
         self._limit = (limits or ServeLimits()).max_message_bytes
         self.passes_coding = False
@@ -164,10 +164,10 @@ class RestNode:
 
         call = calls.Call(self._site, calls.Request("GET", self._prefix + path, lines, b"", None), done)
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
+            async with asyncio.timeout(self.look_timeout_s):
                 reply = await future
         except TimeoutError:
-            raise self._late(path, LOOK_TIMEOUT_S) from None
+            raise self._late(path, self.look_timeout_s) from None
         finally:
             call.cancel()
         if reply.status != 200:

@@ -44,6 +44,62 @@ def test_a_dict_for_json_and_a_message_for_protobuf() -> None:
     assert as_proto.meta.puid == "p"
 
 
+@pytest.mark.parametrize("encoding", BOTH)
+@pytest.mark.parametrize("answer", [{"strData": "x"}, seldon_pb2.SeldonMessage(strData="x")])
+def test_either_answer_will_do(encoding: int, answer: Any) -> None:
+    assert ask(Raw(answer), ASKED, encoding=encoding) == {"strData": "x"}
+
+
+def test_a_combiner_gets_the_list() -> None:
+    user = Raw({"strData": "x"})
+    ask(user, [ASKED, ASKED], Method.AGGREGATE, JSON)
+    ask(user, [ASKED, ASKED], Method.AGGREGATE, PROTO)
+    assert user.seen[0] == [ASKED, ASKED]
+    assert len(user.seen[1].seldonMessages) == 2
+
+
+def test_a_router_may_answer_a_bare_list_in_json() -> None:
+    assert ask(Raw([1]), ASKED, Method.ROUTE, JSON) == [1]
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_feedback_is_a_protobuf_message_always(encoding: int) -> None:
+    user = Raw({"strData": "x"})
+    ask(user, {"request": ASKED, "reward": 0.5}, Method.SEND_FEEDBACK, encoding)
+    assert type(user.seen[0]).DESCRIPTOR.full_name == "seldon.protos.Feedback"
+    assert user.seen[0].reward == 0.5
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_not_implemented_falls_back_on_the_plain_method(encoding: int) -> None:
+    class Both(Raw):
+        def predict_raw(self, message: Any) -> Any:
+            raise NotImplementedError
+
+        def predict(self, X: Any, names: Any) -> Any:
+            return "plain"
+
+    assert ask(Both(), ASKED, encoding=encoding)["strData"] == "plain"
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_a_raw_method_may_be_async(encoding: int) -> None:
+    class Waiting:
+        async def predict_raw(self, message: Any) -> Any:
+            return {"strData": "waited"}
+
+    class Shy:
+        async def predict_raw(self, message: Any) -> Any:
+            raise NotImplementedError
+
+        async def predict(self, X: Any, names: Any) -> Any:
+            return "plain"
+
+    assert Host(Waiting(), "n", environ={}).handlers[Method.PREDICT][0] is Mode.ASYNC
+    assert ask(Waiting(), ASKED, encoding=encoding) == {"strData": "waited"}
+    assert ask(Shy(), ASKED, encoding=encoding)["strData"] == "plain"
+
+
 @pytest.mark.parametrize("answer", [{"strData": object()}, b"bytes"])
 def test_an_answer_that_is_no_json_is_named(answer: Any) -> None:
     with pytest.raises(ComponentError, match=r"node 'node': predict_raw answered .*, which cannot be sent"):
