@@ -63,7 +63,7 @@ cdef enum:
     FIELD_LOCATION = 9
 
 cdef dict REQUEST_FIELDS = {
-    b"accept-encoding": FIELD_DROP, b"host": FIELD_DROP, b"keep-alive": FIELD_DROP, b"proxy-connection": FIELD_DROP,
+    b"host": FIELD_DROP, b"keep-alive": FIELD_DROP, b"proxy-connection": FIELD_DROP,
     b"proxy-authenticate": FIELD_DROP, b"proxy-authorization": FIELD_DROP, b"te": FIELD_DROP,
     b"content-length": FIELD_LENGTH, b"content-type": FIELD_TYPE, b"seldon-puid": FIELD_PUID,
     b"millrace-timeout": FIELD_TIMEOUT, b"connection": FIELD_CONNECTION,
@@ -392,6 +392,8 @@ cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except
 
 # --- calls of nodes -----------------------------------------------------------------------------
 
+cdef bytes ACCEPT = b"accept-encoding"
+
 # Headers of a request that no node gets over HTTP, besides those that begin with `:` or `grpc-`, or end in `-bin`.
 cdef frozenset NOT_FORWARDED = frozenset(REQUEST_FIELDS) - {b"ce-specversion"}
 
@@ -400,16 +402,22 @@ cdef bint travels(bytes name):
     return not (name in NOT_FORWARDED or name.startswith((b":", b"grpc-")) or name.endswith(b"-bin"))
 
 
-def header_lines(fields, str puid, remaining):
+def header_lines(fields, str puid, remaining, bint coded=False):
     """The header lines of a call to a node: the request's own (name, value) pairs, as far as they travel, and ours.
 
-    Names are in lower case, and all are bytes. Raises RequestError for a header that would begin another.
+    Names are in lower case, and all are bytes. Which codings the client accepts travels where its node's answer goes
+    back `coded` as it is; all others are asked for plain answers, which spares inflating them. Raises RequestError for a header that would begin another.
     """
     cdef list lines = []
     cdef bytes name, value
+    cdef bint plain = True
     for name, value in fields:
         if not travels(name):
             continue
+        if name == ACCEPT:
+            if not coded or value == b"identity":
+                continue
+            plain = False
         if not is_text(name, <const unsigned char *>name + len(name)) or not is_text(
             value, <const unsigned char *>value + len(value)
         ):
@@ -418,6 +426,8 @@ def header_lines(fields, str puid, remaining):
                 " be sent on to a REST node"
             )
         lines += (name, b": ", value, b"\r\n")
+    if plain:
+        lines.append(b"accept-encoding: identity\r\n")
     if puid:
         lines += (b"seldon-puid: ", puid.encode("latin-1", "replace"), b"\r\n")
     if remaining is not None:

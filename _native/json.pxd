@@ -105,6 +105,8 @@ cdef void grid_drop(grid_t *grid) noexcept nogil
 # Reads an array of numbers, nested at most `dims` deep. 1: read; 0: it is something else (other elements, ragged),
 # the reader is back at its beginning; -1: not JSON.
 cdef int json_grid(json_t *json, grid_t *grid, int dims) noexcept nogil
+# Whether NaN, Infinity or -Infinity may stand here bare, which is no JSON, but which Python's json writes and reads.
+cdef bint json_odd(json_t *json) noexcept nogil
 # Adds the numbers at json.at up to the closing bracket, or to an element that is no number: 1: closed, 0: such an
 # element is next, -1: not JSON.
 cdef int json_row(json_t *json, grid_t *grid) noexcept nogil

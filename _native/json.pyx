@@ -433,6 +433,11 @@ cdef int grid_add(grid_t *grid, double value, failure_t *failure) noexcept nogil
     return 0
 
 
+cdef bint json_odd(json_t *json) noexcept nogil:
+    cdef int byte = json_peek(json)
+    return byte == c'N' or byte == c'I' or (byte == c'-' and json.end - json.at > 1 and json.at[1] == c'I')
+
+
 cdef int json_row(json_t *json, grid_t *grid) noexcept nogil:
     cdef row_t row
     cdef int state
@@ -456,8 +461,10 @@ cdef int json_row(json_t *json, grid_t *grid) noexcept nogil:
         return json_fail(json, json.at, b"the number is too large for a double")
     if state == ROW_OTHER:
         return 0
-    if json_peek(json) == c'N' or json_peek(json) == c'I':
-        return json_fail(json, json.at, b"NaN and Infinity have no place here; a tensor holds them, in quotes")
+    if json.at > json.start and json.at < json.end and json.at[0] == c'I' and (json.at - 1)[0] == c'-':
+        json.at -= 1
+    if json_odd(json):
+        return 0
     return json_expected(json, b"a number, ',' or ']'")
 
 

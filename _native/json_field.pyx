@@ -11,7 +11,7 @@ from executor._native.buffer cimport buffer_new, buffer_t, buffer_unref
 from executor._native.descriptor cimport KIND_ENUM, KIND_FLOAT, KIND_INT32, KIND_UINT32, KIND_UINT64, choice_t
 from executor._native.json cimport (
     JSON_DIMS, NUMBER_BIG, NUMBER_INTEGER, NUMBER_REAL, grid_add, grid_begin, grid_drop, grid_t, grid_to_double,
-    json_expected, json_fail, json_literal, json_more, json_number, json_open, json_peek, json_row, json_string,
+    json_expected, json_fail, json_literal, json_more, json_number, json_odd, json_open, json_peek, json_row, json_string,
     json_t, number_t, string_is, string_plain, string_t,
 )
 from executor._native.sink cimport SINK_CHUNK, sink_buffer, sink_header, sink_t
@@ -80,10 +80,19 @@ cdef int read_real(json_t *json, double *value) noexcept nogil:
             value[0] = INFINITY if string.data[0] == c'I' else -INFINITY
             return 0
         json[0] = before
+    if json_odd(json):
+        return read_odd(json, value)
     if read_number(json, &number) < 0:
         return -1
     value[0] = number.real
     return 0
+
+
+cdef int read_odd(json_t *json, double *value) noexcept nogil:
+    cdef bint minus = json.at[0] == c'-'
+    json.at += minus
+    value[0] = NAN if json.at[0] == c'N' else -INFINITY if minus else INFINITY
+    return json_literal(json, b"NaN" if json.at[0] == c'N' else b"Infinity")
 
 
 cdef int check_float(json_t *json, const unsigned char *at, double value) noexcept nogil:
@@ -264,7 +273,7 @@ cdef int read_reals(json_t *json, grid_t *grid) noexcept nogil:
         more = json_row(json, grid)
         if more != 0:
             return -1 if more < 0 else 0
-        if json_peek(json) != c'"':
+        if json_peek(json) != c'"' and not json_odd(json):
             return json_expected(json, b"a number")
         if read_real(json, &value) < 0 or grid_add(grid, value, json.failure) < 0:
             return -1

@@ -21,8 +21,8 @@ from executor._native.json cimport ITEM_DOUBLE, ITEM_FLOAT
 from executor._native.message cimport message_flat, message_of, message_t
 from executor._native.seldon_envelope cimport piece_enter, piece_t
 from executor._native.text cimport (
-    names_begin, names_drop, names_get, names_put, names_t, text_base64, text_begin, text_byte, text_double,
-    text_drop, text_integer, text_row, text_string, text_t, text_unsigned, text_word,
+    ODD_ENDS, ODD_QUOTED, names_begin, names_drop, names_get, names_put, names_t, text_base64, text_begin, text_byte,
+    text_double, text_drop, text_integer, text_row, text_string, text_t, text_unsigned, text_word,
 )
 from executor._native.types cimport (
     ENCODING_SELDON_JSON, FAILURE_TEXT, FORM_FEEDBACK, FORM_LIST, STATUS_RESOURCE_EXHAUSTED, fail, failure_t,
@@ -126,7 +126,7 @@ cdef void print_varint(print_t *out, const rule_t *rule, uint64_t value) noexcep
 
 
 cdef void print_real(print_t *out, int kind, uint64_t value) noexcept nogil:
-    text_row(&out.text, &value, 1, ITEM_FLOAT if kind == KIND_FLOAT else ITEM_DOUBLE, True)
+    text_row(&out.text, &value, 1, ITEM_FLOAT if kind == KIND_FLOAT else ITEM_DOUBLE, ODD_QUOTED)
 
 
 cdef int print_string(
@@ -282,7 +282,7 @@ cdef int print_packed(print_t *out, const cursor_t *cursor, const rule_t *rule, 
             return cursor_fail(
                 cursor, field.begin, out.failure, b"%lld bytes are no whole number of items", field.size, 0
             )
-        text_row(&out.text, field.data, field.size // width, ITEM_FLOAT if width == 4 else ITEM_DOUBLE, True)
+        text_row(&out.text, field.data, field.size // width, ITEM_FLOAT if width == 4 else ITEM_DOUBLE, ODD_QUOTED)
         return 0
     while packed.position < packed.end:
         if wire_varint(&packed, &value, out.failure) < 0:
@@ -319,7 +319,7 @@ cdef int print_run(print_t *out, cursor_t *items, int most) noexcept nogil:
         memcpy(&numbers[count], at + 3, 8)
         at += 11
         count += 1
-    done = <int>text_row(&out.text, numbers, count, ITEM_DOUBLE, False)
+    done = <int>text_row(&out.text, numbers, count, ITEM_DOUBLE, ODD_ENDS)
     if done < count:
         return print_number(out, items, items.position + 11 * done, numbers[done])
     items.position = at

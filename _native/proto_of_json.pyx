@@ -32,7 +32,8 @@ from executor._native.sink cimport (
 )
 from executor._native.text cimport names_begin, names_drop, names_put, names_t, text_byte, text_raw, text_room
 from executor._native.types cimport (
-    ENCODING_SELDON_PROTO, FAILURE_TEXT, FORM_FEEDBACK, FORM_LIST, STATUS_RESOURCE_EXHAUSTED, fail, failure_t,
+    ENCODING_SELDON_PROTO, FAILURE_TEXT, FORM_FEEDBACK, FORM_FOREIGN, FORM_LIST, STATUS_RESOURCE_EXHAUSTED, fail,
+    failure_t,
 )
 from executor._native.wire cimport WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT
 
@@ -523,7 +524,10 @@ cdef int put_form(parse_t *parse, int form) noexcept nogil:
         if json_peek(&parse.json) == c'[':
             return put_bare_list(parse)
         return put_members(parse, &layout_list, False)
-    return put_members(parse, &layout_feedback if form == FORM_FEEDBACK else &layout_message, False)
+    # Of what only nodes can read, feedback alone is looked at: it may be JSON after all.
+    return put_members(
+        parse, &layout_feedback if form == FORM_FEEDBACK or form == FORM_FOREIGN else &layout_message, False
+    )
 
 
 cdef void drop_kept(parse_t *parse) noexcept nogil:

@@ -14,8 +14,8 @@ from executor._native.cursor cimport raise_failure
 from executor._native.descriptor cimport KIND_INT32
 from executor._native.json cimport (
     JSON_DIMS, NUMBER_INTEGER, grid_begin, grid_drop, grid_t, grid_to_double, json_fail,
-    json_finish, json_grid, json_more, json_name, json_number, json_open, json_over, json_pass, json_peek, json_skip,
-    json_string, json_t, number_t, string_is, string_t,
+    json_finish, json_grid, json_more, json_name, json_number, json_odd, json_open, json_over, json_pass, json_peek,
+    json_skip, json_string, json_t, number_t, string_is, string_t,
 )
 from executor._native.json_envelope cimport (
     PAYLOAD_BIN, PAYLOAD_JSON, PAYLOAD_NDARRAY, PAYLOAD_NONE, PAYLOAD_STR, PAYLOAD_TENSOR, PAYLOAD_TFTENSOR,
@@ -311,10 +311,11 @@ cdef class Parts:
         cdef json_t text
         if member.data == NULL:
             return absent
-        # Python's json lets NaN and half surrogate pairs pass.
+        # Python's json lets more pass; of that, NaN and Infinity are let pass here as well.
         text = self.reader(member, &failure)
         if json_skip(&text) < 0 or json_finish(&text) < 0:
-            raise_failure(&failure)
+            if not json_odd(&text):
+                raise_failure(&failure)
         try:
             found = loads(PyUnicode_DecodeUTF8(<const char *>member.data, member.size, NULL))
         except (ValueError, RecursionError) as error:

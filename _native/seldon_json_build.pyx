@@ -1,7 +1,8 @@
 """Owns building seldon.protos messages as JSON text from Python values; numbers are written natively.
 
 Must not know how a message is sent. Integers stay integers; every float is written with the shortest text that
-reads back as the same double.
+reads back as the same double; NaN and Infinity go bare, and members come in the order of their names: so Seldon's
+wrapper writes them, and its clients read them.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -17,8 +18,8 @@ from executor._native.json_of_proto cimport json_of_proto
 from executor._native.message cimport Message, message_of, message_t, message_wrap
 from executor._native.tensor cimport array_from
 from executor._native.text cimport (
-    text_base64, text_begin, text_byte, text_drop, text_grid, text_integer, text_raw, text_string, text_t,
-    text_word,
+    ODD_BARE, text_base64, text_begin, text_byte, text_drop, text_grid, text_integer, text_raw, text_string,
+    text_t, text_word,
 )
 from executor._native.types cimport ENCODING_SELDON_JSON, FORM_MESSAGE, failure_clear, failure_t
 
@@ -42,33 +43,17 @@ def plain(value):
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-# Where in `value` a number lies that is not finite; None when there is none.
-cdef object not_finite(object value, str path):
-    if isinstance(value, (numpy.ndarray, numpy.generic)):
-        value = value.tolist()
-    if isinstance(value, float):
-        return None if math.isfinite(value) else f"{path}: {value}"
-    if isinstance(value, dict):
-        items = [(f"{path}.{key}", item) for key, item in value.items()]
-    elif isinstance(value, (list, tuple)):
-        items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
-    else:
-        return None
-    for place, item in items:
-        found = not_finite(item, place)
-        if found is not None:
-            return found
-    return None
+cdef object dumped(object value):
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain, sort_keys=True)
+    except TypeError:  # names that cannot be ordered, such as 1 beside "a"
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain)
 
 
 cdef int write_plain(text_t *text, object value, str what) except -1:
     try:
-        found = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain)
-        encoded = found.encode()
+        encoded = dumped(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        place = not_finite(value, what) if not isinstance(error, RecursionError) else None
-        if place is not None:
-            raise errors.EncodeError(f"{place} has no JSON form; NaN and Infinity fit in a tensor only") from None
         raise errors.EncodeError(f"{what}: {error}") from None
     text_raw(text, PyBytes_AS_STRING(encoded), len(<bytes>encoded))
     return 0
@@ -106,13 +91,11 @@ cdef object numbers_of(object array, int *item):
     return numpy.ascontiguousarray(array, dtype="uint64" if kind == "u" else "int64")
 
 
-cdef int write_grid(text_t *text, object array, bint flat, bint quoted) except -1:
+cdef int write_grid(text_t *text, object array, bint flat) except -1:
     cdef int64_t[32] dims
     cdef int item
     cdef int ndim = array.ndim
     cdef int level
-    cdef int result
-    cdef size_t at = 0
     cdef Py_buffer view
     cdef tuple shape = array.shape
     numbers = numbers_of(array, &item)
@@ -123,13 +106,8 @@ cdef int write_grid(text_t *text, object array, bint flat, bint quoted) except -
         ndim = 1
     PyObject_GetBuffer(numbers, &view, PyBUF_SIMPLE)
     with nogil:
-        result = text_grid(text, view.buf, dims, ndim, item, quoted, &at)
+        text_grid(text, view.buf, dims, ndim, item, ODD_BARE)
     PyBuffer_Release(&view)
-    if result < 0:
-        place = "".join([f"[{index}]" for index in numpy.unravel_index(at, shape)])
-        raise errors.EncodeError(
-            f"ndarray{place}: {numbers.flat[at]} has no JSON form; NaN and Infinity fit in a tensor only"
-        )
     return 0
 
 
@@ -160,7 +138,7 @@ cdef int write_tensor(text_t *text, object value) except -1:
         any = True
         text_integer(text, size)
     text_word(text, b'],"values":')
-    write_grid(text, array, True, True)
+    write_grid(text, array, True)
     text_byte(text, c'}')
     return 0
 
@@ -174,7 +152,7 @@ cdef int write_ndarray(text_t *text, object value) except -1:
     if array.ndim == 0:
         raise errors.EncodeError("ndarray: a single value is no list; at least one dimension is needed")
     if array.dtype.kind in "fiu":
-        return write_grid(text, array, False, False)
+        return write_grid(text, array, False)
     return write_plain(text, array.tolist(), "ndarray")
 
 
@@ -228,22 +206,33 @@ cdef int write_payload(text_t *text, str kind, object value, object names) excep
 
 
 cdef int write_message(text_t *text, str kind, object value, object names, object meta, object status) except -1:
-    cdef bint any = False
+    cdef bint last = kind == "strData"
     text_byte(text, c'{')
+    if kind and not last:
+        write_payload(text, kind, value, names)
+        text_byte(text, c',')
+    if meta is not None:
+        text_word(text, b'"meta":')
+        write_plain(text, dict(meta), "meta")
+        text_byte(text, c',')
     if status is not None:
         text_word(text, b'"status":')
         write_plain(text, dict(status), "status")
-        any = True
-    if meta is not None:
-        text_word(text, b',"meta":' if any else b'"meta":')
-        write_plain(text, dict(meta), "meta")
-        any = True
-    if kind:
-        if any:
-            text_byte(text, c',')
+        text_byte(text, c',')
+    if last:
         write_payload(text, kind, value, names)
-    text_byte(text, c'}')
+        text_byte(text, c',')
+    text_close(text)
     return 0
+
+
+# A bracket in place of the comma behind the last member.
+cdef void text_close(text_t *text) noexcept:
+    if text.failed:
+        return
+    if text.buffer.data[text.buffer.size - 1] == c',':
+        text.buffer.size -= 1
+    text_byte(text, c'}')
 
 
 # Kinds whose form is protobuf's business are built there and turned into text.

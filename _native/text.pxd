@@ -38,14 +38,16 @@ cdef void text_integer(text_t *text, int64_t value) noexcept nogil
 cdef void text_unsigned(text_t *text, uint64_t value) noexcept nogil
 # `value` is finite.
 cdef void text_double(text_t *text, double value) noexcept nogil
-# Numbers of kind ITEM_*, commas between. Those that are not finite become "NaN", "Infinity", "-Infinity" when `quoted`;
-# otherwise the first such one ends it. Returns how many were written.
-cdef size_t text_row(text_t *text, const void *items, size_t count, int kind, bint quoted) noexcept nogil
-# The same, nested in brackets as `dims` says. -1 when a number is not finite and `quoted` is not set: `at` then
-# tells which.
-cdef int text_grid(
-    text_t *text, const void *items, const int64_t *dims, int ndim, int kind, bint quoted, size_t *at
-) noexcept nogil
+# What becomes of numbers that are not finite.
+cdef enum:
+    ODD_ENDS = 0                     # the first such one ends the writing
+    ODD_QUOTED = 1                   # "NaN", "Infinity", "-Infinity": proto3's JSON
+    ODD_BARE = 2                     # the same without quotes: what Python's json and JavaScript-like writers say
+
+# Numbers of kind ITEM_*, commas between; `odd` is one of the above. Returns how many were written.
+cdef size_t text_row(text_t *text, const void *items, size_t count, int kind, int odd) noexcept nogil
+# The same, nested in brackets as `dims` says.
+cdef void text_grid(text_t *text, const void *items, const int64_t *dims, int ndim, int kind, int odd) noexcept nogil
 
 
 # Remembers names, to find double ones.

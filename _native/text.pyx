@@ -135,7 +135,8 @@ cdef void text_double(text_t *text, double value) noexcept nogil:
     put_number(text, &value, ITEM_DOUBLE)
 
 
-cdef void text_not_finite(text_t *text, const unsigned char *item, int kind) noexcept nogil:
+cdef void text_not_finite(text_t *text, const unsigned char *item, int kind, bint quoted) noexcept nogil:
+    cdef const char *word
     cdef double value
     cdef float narrow
     if kind == ITEM_FLOAT:
@@ -143,10 +144,11 @@ cdef void text_not_finite(text_t *text, const unsigned char *item, int kind) noe
         value = narrow
     else:
         memcpy(&value, item, 8)
-    text_word(text, b'"NaN"' if value != value else b'"Infinity"' if value > 0 else b'"-Infinity"')
+    word = b'"NaN"' if value != value else b'"Infinity"' if value > 0 else b'"-Infinity"'
+    text_raw(text, word + (not quoted), strlen(word) - 2 * (not quoted))
 
 
-cdef size_t text_row(text_t *text, const void *items, size_t count, int kind, bint quoted) noexcept nogil:
+cdef size_t text_row(text_t *text, const void *items, size_t count, int kind, int odd) noexcept nogil:
     cdef const unsigned char *item = <const unsigned char *>items
     cdef size_t width = 4 if kind == ITEM_FLOAT else 8
     cdef size_t index = 0
@@ -166,44 +168,34 @@ cdef size_t text_row(text_t *text, const void *items, size_t count, int kind, bi
         text.buffer.size += number_row(<char *>to, item + index * width, part, kind, &done)
         index += done
         if done < part:
-            if not quoted:
+            if odd == ODD_ENDS:
                 return index
             if done > 0:
                 text_byte(text, c',')
-            text_not_finite(text, item + index * width, kind)
+            text_not_finite(text, item + index * width, kind, odd == ODD_QUOTED)
             index += 1
     return count
 
 
-cdef int text_lists(
-    text_t *text, const unsigned char **item, const int64_t *dims, int ndim, int kind, bint quoted
+cdef void text_lists(
+    text_t *text, const unsigned char **item, const int64_t *dims, int ndim, int kind, int odd
 ) noexcept nogil:
     cdef size_t width = 4 if kind == ITEM_FLOAT else 8
-    cdef size_t done
     cdef int64_t index
     text_byte(text, c'[')
     if ndim == 1:
-        done = text_row(text, item[0], dims[0], kind, quoted)
-        item[0] += done * width
-        if done < <size_t>dims[0]:
-            return -1
+        item[0] += text_row(text, item[0], dims[0], kind, odd) * width
     else:
         for index in range(dims[0]):
             if index > 0:
                 text_byte(text, c',')
-            if text_lists(text, item, dims + 1, ndim - 1, kind, quoted) < 0:
-                return -1
+            text_lists(text, item, dims + 1, ndim - 1, kind, odd)
     text_byte(text, c']')
-    return 0
 
 
-cdef int text_grid(
-    text_t *text, const void *items, const int64_t *dims, int ndim, int kind, bint quoted, size_t *at
-) noexcept nogil:
+cdef void text_grid(text_t *text, const void *items, const int64_t *dims, int ndim, int kind, int odd) noexcept nogil:
     cdef const unsigned char *item = <const unsigned char *>items
-    cdef int result = text_lists(text, &item, dims, ndim, kind, quoted)
-    at[0] = (item - <const unsigned char *>items) // (4 if kind == ITEM_FLOAT else 8)
-    return result
+    text_lists(text, &item, dims, ndim, kind, odd)
 
 
 # --- names ---
@@ -314,14 +306,14 @@ def of_doubles(const double[::1] values not None, bint narrow=False):
     cdef bint any = False
     text_begin(&text, 0)
     if not narrow:
-        text_row(&text, &values[0] if values.shape[0] else NULL, values.shape[0], ITEM_DOUBLE, True)
+        text_row(&text, &values[0] if values.shape[0] else NULL, values.shape[0], ITEM_DOUBLE, ODD_QUOTED)
         return finished(&text)
     for value in values:
         if any:
             text_byte(&text, c',')
         any = True
         small = <float>value
-        text_row(&text, &small, 1, ITEM_FLOAT, True)
+        text_row(&text, &small, 1, ITEM_FLOAT, ODD_QUOTED)
     return finished(&text)
 
 

@@ -33,9 +33,8 @@ _WALKS = {Walk.PREDICT: "predictions", Walk.FEEDBACK: "feedback"}
 
 
 def names_of(deployment: Deployment, predictor: Predictor) -> Names:
-    """What metrics call a graph. Its version is the predictor's annotation, as in Seldon, or label of that name."""
-    version = predictor.annotations.get("version") or predictor.labels.get("version", "")
-    return Names(deployment.name, predictor.name, version)
+    """What metrics call a graph. Its version is the predictor's annotation of that name; Seldon reads no label."""
+    return Names(deployment.name, predictor.name, predictor.annotations.get("version", ""))
 
 
 def engine_meter(store: Store) -> meters.EngineMeter:
@@ -125,7 +124,7 @@ class Counting:
         http = kind is Transport.REST
         pair = families.CLIENT, families.CLIENT_SUMMARY
         of = self._of(self._names)
-        image = families.split_image(node.image)
+        image = families.counted_image(node.image)
         paths, method = (NODE_REST_PATHS, "post") if http else (NODE_GRPC_PATHS, "unary")
         return {each: self._meter(pair, (*of, path, node.name, *image, method), http) for each, path in paths.items()}
 

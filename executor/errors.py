@@ -33,6 +33,8 @@ class Error(Exception):
 
     status: Status = Status.INTERNAL
     reason: str = "INTERNAL_ERROR"
+    said: str | None = None
+    """What user code said itself, without where it was: all that a node alone answers, as Seldon's wrapper does."""
 
     def __init__(
         self,

@@ -46,6 +46,13 @@ class Worded(Protocol):
         """What the node says of itself, whatever that is."""
 
 
+@runtime_checkable
+class Coded(Protocol):
+    """A node whose answers may go on compressed, where nothing in the graph has to read them."""
+
+    passes_coding: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a request is answered with."""
@@ -104,6 +111,11 @@ class Bound:
         self.takes_foreign = bool(asked) and all(
             getattr(self.nodes.get(name), "takes_foreign", False) for name in asked
         )
+        read = any(node.aggregate is not None or node.route is not None or node.picks for node in self.plan.nodes)
+        for name in asked if self.takes_foreign and not read else ():
+            node = self.nodes[name]
+            if isinstance(node, Coded):
+                node.passes_coding = True
 
     @property
     def idle(self) -> bool:
@@ -275,7 +287,8 @@ class Inference:
             node = self._node(name)
             if isinstance(node, Worded):
                 return await node.metadata_text(headers)
-            told = json.dumps(await node.metadata(headers), separators=(",", ":"), ensure_ascii=False)
+            said = await node.metadata(headers)
+            told = json.dumps(said, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
         return message.Message(told.encode("utf-8", "replace"), Encoding.SELDON_JSON)
 
     async def graph_metadata(self, headers: Headers = ()) -> Mapping[str, Any]:

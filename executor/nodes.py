@@ -234,10 +234,11 @@ class Nodes:
         if not address.scheme.is_rest:
             channel = self._channel(node.name, address)
             channel.endpoint.timeout_s = settings.node_timeouts.grpc_s
-            return Reached(channel.endpoint, GrpcNode(channel, node.name))
+            return Reached(channel.endpoint, GrpcNode(channel, node.name, settings.node_timeouts.grpc_s))
         contexts = self._contexts(address)
         secure = None if contexts is None else lambda: contexts.current.rest
         rest = RestNode(address, name=node.name, limits=self._limits, tls=secure, memory=self._reactor.budget)
+        rest.look_timeout_s = settings.node_timeouts.rest_s
         self._rest.append(rest)
         made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
         made.timeout_s = settings.node_timeouts.rest_s

@@ -39,13 +39,15 @@ class ComponentNode:
 class GrpcNode:
     """A gRPC node, as something that can be asked for metadata and health."""
 
-    def __init__(self, channel: Channel, name: str) -> None:
+    def __init__(self, channel: Channel, name: str, timeout_s: float | None = None) -> None:
         self._channel = channel
         self._name = name
+        self._timeout_s = timeout_s
 
     async def metadata(self, headers: Headers = ()) -> Mapping[str, Any]:
         """What the node says of itself. Raises `errors.NodeError`, also for what is no metadata."""
-        answer = await self._channel.call(protocol.NODE_GRPC_METADATA_PATH, messages.Message(b""), headers, 10.0)
+        asked = messages.Message(b"")
+        answer = await self._channel.call(protocol.NODE_GRPC_METADATA_PATH, asked, headers, self._timeout_s)
         try:
             return seldon_metadata.decode_model(bytes(answer))
         except errors.DecodeError as cause:
@@ -55,7 +57,8 @@ class GrpcNode:
     async def status(self, headers: Headers = ()) -> messages.Message:
         """Its answer to a gRPC health check; a node that offers none but answers counts as well."""
         try:
-            answer = await self._channel.call("/grpc.health.v1.Health/Check", messages.Message(b""), headers, 10.0)
+            asked = messages.Message(b"")
+            answer = await self._channel.call("/grpc.health.v1.Health/Check", asked, headers, self._timeout_s)
         except errors.Error as error:
             if error.status is not Status.UNIMPLEMENTED:
                 raise

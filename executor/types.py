@@ -38,6 +38,10 @@ class Form(IntEnum):
     """
 
 
+CODED = "\n"
+"""Stands in a message's kind between its Content-Type and its Content-Encoding, where it has one."""
+
+
 class Mode(IntEnum):
     """How a handler of a Python endpoint is run."""
 

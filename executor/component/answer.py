@@ -14,6 +14,7 @@ from executor.component.codecs import ARRAYS, CODECS
 from executor.component.convert import Payload
 from executor.component.extras import Added
 from executor.component.steps import Call, Step
+from executor.telemetry.users import METHODS
 from executor.types import Encoding, Method
 
 _ROUTE_KINDS = {"ndarray": "ndarray"}
@@ -37,11 +38,41 @@ def build(
     data, tags, metrics = _unwrapped(result, added, node, step.name)
     if metrics and record is not None:
         record(metrics)
-    metrics = metrics if tells_metrics else []
+    metrics = [_with_method(each, METHODS[step.method]) for each in metrics] if tells_metrics else []
     # Seldon's wrapper takes lists through numpy for gRPC alone.
     payload = _payload(step, call, data, node, encoding == Encoding.SELDON_JSON)
     names = _names(step, call, payload, added.names)
-    return _written(payload, names, meta.merge(call.metas, tags, metrics, path), encoding, node, step.name)
+    said = meta.merge(call.metas, tags, metrics, path)
+    if step.method is Method.SEND_FEEDBACK and encoding == Encoding.SELDON_JSON:
+        payload, said = payload._replace(value=_through_proto(payload.value)), _meta_through_proto(said)
+        return _written(payload, names or None, said, encoding, node, step.name)
+    return _written(payload, names, said, encoding, node, step.name)
+
+
+def _with_method(metric: meta.Meta, method: str) -> meta.Meta:
+    """A metric that has tags gets one more, as in Seldon's wrapper."""
+    return {**metric, "tags": {**metric["tags"], "method": method}} if metric.get("tags") else metric
+
+
+def _meta_through_proto(said: meta.Meta) -> meta.Meta:
+    """Meta as protobuf's JSON has it: a type that is the default is left out, and numbers are real."""
+    metrics = [
+        {key: value for key, value in metric.items() if (key, value) != ("type", "COUNTER")}
+        for metric in said.get("metrics", ())
+    ]
+    whole = _through_proto({**said, "metrics": metrics} if metrics else said)
+    return whole if isinstance(whole, dict) else {}
+
+
+def _through_proto(value: Any) -> Any:
+    """The answer to feedback goes through protobuf in Seldon's wrapper, which makes all its numbers real ones."""
+    if isinstance(value, numpy.ndarray) and value.dtype.kind in "iu":
+        return value.astype("float64")
+    if isinstance(value, dict):
+        return {key: _through_proto(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_through_proto(each) for each in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def health(result: Any, added: Added, path: Mapping[str, str], encoding: int, node: str) -> native.Message:
@@ -52,7 +83,7 @@ def health(result: Any, added: Added, path: Mapping[str, str], encoding: int, no
 
 
 def _written(
-    payload: Payload, names: tuple[str, ...], said: meta.Meta, encoding: int, node: str, method: str
+    payload: Payload, names: tuple[str, ...] | None, said: meta.Meta, encoding: int, node: str, method: str
 ) -> native.Message:
     # Seldon's wrapper writes `meta` into every JSON answer, and clients read it unasked.
     wanted = said if said or encoding == Encoding.SELDON_JSON else None
@@ -73,7 +104,10 @@ def _unwrapped(result: Any, added: Added, node: str, method: str) -> tuple[Any, 
 
 def _payload(step: Step, call: Call, data: Any, node: str, as_said: bool) -> Payload:
     if step.method is Method.ROUTE:
-        return Payload(_ROUTE_KINDS.get(call.asked, "tensor"), numpy.array([[steps.route_of(data, node)]]), 1)
+        route = steps.route_of(data, node)
+        if isinstance(route, bool):  # no number for numpy, so that Seldon's executor reads 0 in it, whichever it is
+            return Payload("ndarray", [[route]], 1)
+        return Payload(_ROUTE_KINDS.get(call.asked, "tensor"), numpy.array([[route]]), 1)
     if step.method is Method.SEND_FEEDBACK and data is None:
         data = numpy.array([])
     return convert.payload_of(data, call.asked, node, step.name, as_said)

@@ -34,7 +34,7 @@ def features_of(parts: Parts, node: str) -> Any:
         return parts.array()
     if not kind:
         raise faults.empty(node, strays(parts))
-    return _custom(parts.value()) if kind == "customData" else parts.value()
+    return _custom(parts.value(), node) if kind == "customData" else parts.value()
 
 
 def array_or_nothing(parts: Parts | None) -> Any:
@@ -44,10 +44,10 @@ def array_or_nothing(parts: Parts | None) -> Any:
     return numpy.array([]) if parts is None or parts.kind not in ARRAYS else parts.array()
 
 
-def _custom(value: Any) -> Any:
-    """A protobuf `Any`, which is what Seldon's wrapper gives; JSON's form of it is given as it is."""
+def _custom(value: Any, node: str) -> Any:
+    """A protobuf `Any`, as Seldon's wrapper gives it, which takes none over REST."""
     if not isinstance(value, tuple):
-        return value
+        raise faults.no_custom(node)
     return raw.protobuf("any_pb2").Any(type_url=value[0], value=value[1])
 
 

@@ -13,7 +13,7 @@ from executor.component.codecs import ARRAYS, CODECS, Parts
 from executor.component.convert import NUMBERS, default_names, features_of
 from executor.component.extras import NOTHING
 from executor.component.methods import UserMethod
-from executor.component.steps import Call
+from executor.component.steps import Call, told
 from executor.component.work import Work
 from executor.errors import Error
 from executor.types import Encoding, Method
@@ -40,7 +40,7 @@ def handler(work: Work, method: UserMethod) -> Handler:
 
     def handle(message: native.Message, context: Any) -> native.Message:
         parts, features = _opened(work, message)
-        incoming = parts.meta if named else None
+        incoming = parts.meta if named and told(parts, message.encoding) else None
         try:
             result = function(features, parts.names, meta=incoming) if named else function(features, parts.names)
         except BaseException as exc:
@@ -56,7 +56,7 @@ def async_handler(work: Work, method: UserMethod) -> Handler:
 
     async def handle(message: native.Message, context: Any) -> native.Message:
         parts, features = _opened(work, message)
-        incoming = parts.meta if named else None
+        incoming = parts.meta if named and told(parts, message.encoding) else None
         try:
             if named:
                 result = await function(features, parts.names, meta=incoming)

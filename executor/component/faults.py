@@ -33,16 +33,19 @@ def raised(exc: BaseException, node: str, method: str, puid: str = "") -> Error:
         exc.node = exc.node or node
         return exc
     code = getattr(exc, "status_code", None)
-    if isinstance(code, int) and not isinstance(code, bool):
+    if _is_named(exc, "SeldonMicroserviceException") and isinstance(code, int) and not isinstance(code, bool):
         return _deliberate(exc, code, node, method, puid)
     logger.error("node %s: %s raised %s%s", node, method, type(exc).__name__, _of(puid), exc_info=exc)
     text = str(exc)
     said = f"{type(exc).__name__}: {text}" if text else type(exc).__name__
-    return ComponentError(f"node {node!r}: {method} raised {said}", node=node)
+    error = ComponentError(f"node {node!r}: {method} raised {said}", node=node)
+    error.said = text or said
+    return error
 
 
 def _deliberate(exc: BaseException, code: int, node: str, method: str, puid: str) -> ComponentError:
-    """An exception that says which HTTP status it wants, as Seldon's own exception class does."""
+    """Seldon's exception, which says which HTTP status it wants. Others that have a status, such as those of libraries
+    for calling services, mean that of their own call."""
     http_status = code if 400 <= code <= 599 else 500
     shown = exc if http_status >= 500 else None
     level = logging.ERROR if shown else logging.INFO
@@ -101,7 +104,12 @@ def says_not_implemented(exc: BaseException) -> bool:
 
 def is_seldons(exc: BaseException) -> bool:
     """Whether it is Seldon's exception that says so. Python's own may come from any depth of a method that is there."""
-    return any(each.__name__ == "SeldonNotImplementedError" for each in type(exc).__mro__)
+    return _is_named(exc, "SeldonNotImplementedError")
+
+
+def _is_named(exc: BaseException, name: str) -> bool:
+    """Whether it is of a class of Seldon's, wherever user code has that from."""
+    return any(each.__name__ == name for each in type(exc).__mro__)
 
 
 def missing(node: str, method: str) -> ComponentError:
@@ -115,6 +123,12 @@ def empty(node: str, strays: Sequence[tuple[str, Sequence[str]]] = ()) -> Reques
     """For a message without a payload; `strays` are members that may have been meant as one."""
     told = "".join(f"; {name!r} is not known, allowed are {', '.join(known)}" for name, known in strays[:3])
     return RequestError(f"node {node!r}: the message has no data{told}", reason=BAD_DATA, node=node)
+
+
+def no_custom(node: str) -> RequestError:
+    """For customData over REST."""
+    allowed = "data, binData, strData and jsonData; customData comes over gRPC"
+    return RequestError(f"node {node!r}: customData in JSON; allowed are {allowed}", reason=BAD_DATA, node=node)
 
 
 def unreadable(exc: Error, node: str, method: str, fed: Sequence[str]) -> Error:

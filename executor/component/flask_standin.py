@@ -1,10 +1,13 @@
-"""Owns the stand-in for `flask`, of which user classes use three things to word their errors: Blueprint, jsonify and
-Response. It must not serve anything, nor pretend to be more of Flask than this.
+"""Owns the stand-in for `flask`, of which user classes use a few things: Blueprint, jsonify and Response to word their
+errors, and `request`. It must not serve anything, nor pretend to be more of Flask than this.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
+from wsgiref.headers import Headers
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -68,3 +71,51 @@ class Blueprint:
     def register_error_handler(self, code: type[BaseException], f: Callable[..., Any]) -> None:
         """The same without a decorator."""
         self.error_handlers[code] = f
+
+
+class Request:
+    """What came over HTTP."""
+
+    method = "POST"
+
+    def __init__(self, path: str, headers: list[tuple[str, str]], data: bytes) -> None:
+        self.path = path
+        self.headers = Headers(list(headers))
+        self.data = data
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.data)
+
+    def get_json(self, *_: Any, **__: Any) -> Any:
+        """The same."""
+        return self.json
+
+    def get_data(self, *_: Any, as_text: bool = False, **__: Any) -> bytes | str:
+        """The body."""
+        return self.data.decode() if as_text else self.data
+
+
+class _Current:
+    """The request that the running call came with."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = _asked.get()
+        if found is None:
+            raise RuntimeError("Working outside of request context.")
+        return getattr(found, name)
+
+
+_asked: ContextVar[Request | None] = ContextVar("request", default=None)
+request = _Current()
+
+
+@contextlib.contextmanager
+def asked(made: Request) -> Iterator[None]:
+    """`made` is the request meanwhile."""
+    before = _asked.set(made)
+    try:
+        yield
+    finally:
+        _asked.reset(before)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from executor._native import message as native
-from executor.component import answer, describe, direct, handlers, methods, raw
+from executor.component import answer, describe, direct, flask_request, handlers, methods, raw
 from executor.component.direct import Handler
+from executor.component.flask_request import around
 from executor.component.extras import extras_of
 from executor.component.methods import UserMethod
 from executor.component.steps import STEPS, Step
@@ -59,6 +60,7 @@ class Host:
         self._path = self._own_path()
         self._options = _options(environ)
         self._worded = handlers.wording(component, name)
+        self._reads_request = flask_request.is_read()
         self._loaded = False
         self.handlers: dict[Method, tuple[Mode, Handler]] = {}
         self._has: list[Step] = []
@@ -117,7 +119,8 @@ class Host:
         mains = list(whole.values()) if main is None else [*whole.values(), main]
         if mains:
             self._has.append(step)
-        self.handlers[step.method] = _handler(work, mains)
+        mode, handler = _handler(work, mains)
+        self.handlers[step.method] = mode, around(mode, handler, step.method) if self._reads_request else handler
 
     def _require(self, wanted: Collection[Method]) -> None:
         missing = [step.name for step in STEPS if step.method in wanted and step.vital and step not in self._has]

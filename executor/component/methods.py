@@ -38,6 +38,14 @@ class UserMethod:
         """Whether `argument` may be given by name."""
         return self.takes is None or argument in self.takes
 
+    def needs(self, argument: str) -> bool:
+        """Whether `argument` must be given."""
+        try:
+            found = inspect.signature(self.call).parameters.get(argument)
+        except (TypeError, ValueError):
+            return False
+        return found is not None and found.default is found.empty
+
     @property
     def is_async(self) -> bool:
         return self.mode is Mode.ASYNC

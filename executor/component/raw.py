@@ -87,7 +87,7 @@ def closed(result: Any, encoding: int, node: str, method: str, as_bytes: bool = 
 
 def _written(result: Any, encoding: int, node: str) -> bytes:
     if encoding == Encoding.SELDON_JSON:
-        return json.dumps(_content(result), allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(_content(result), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     if isinstance(result, dict):
         result = _parsed(result, messages().SeldonMessage(), node)
     if not hasattr(result, "SerializeToString"):
@@ -98,9 +98,7 @@ def _written(result: Any, encoding: int, node: str) -> bytes:
 def _content(result: Any) -> Any:
     if hasattr(result, "SerializeToString"):
         return protobuf("json_format").MessageToDict(result)
-    if not isinstance(result, dict | list):
-        raise TypeError("allowed are a dict of a SeldonMessage's JSON form and a SeldonMessage")
-    return result
+    return result  # whatever it is: Seldon's wrapper writes it as JSON
 
 
 def metrics_of(result: Any) -> list[dict[str, Any]] | None:

@@ -58,12 +58,18 @@ class Step:
 def _open_message(codec: Codec, message: native.Message, node: str) -> Call:
     parts = codec.open(message)
     incoming = parts.meta  # one dict: what user code changes in it stays changed in the answer
-    return Call((convert.features_of(parts, node), parts.names), incoming, parts.kind, (incoming,))
+    given = incoming if told(parts, message.encoding) else None
+    return Call((convert.features_of(parts, node), parts.names), given, parts.kind, (incoming,))
+
+
+def told(parts: Parts, encoding: int) -> bool:
+    """Whether a method gets meta as a dict: over REST, as in Seldon, None stands for a message without any."""
+    return parts.has_meta or encoding != Encoding.SELDON_JSON
 
 
 def _open_route(codec: Codec, message: native.Message, node: str) -> Call:
     call = _open_message(codec, message, node)
-    return call._replace(metas=_puid_of(call.named))
+    return call._replace(metas=_puid_of(call.metas[0]))
 
 
 def _open_list(codec: Codec, message: native.Message, node: str) -> Call:
@@ -125,15 +131,7 @@ _FEATURES = ("X", "names")
 _CLASSES = ("class_names",)
 STEPS: tuple[Step, ...] = (
     Step(Method.PREDICT, "predict", _FEATURES, "meta", _CLASSES, _open_message, _nothing, vital=True),
-    Step(
-        Method.TRANSFORM_INPUT,
-        "transform_input",
-        _FEATURES,
-        "meta",
-        ("class_names", "feature_names"),
-        _open_message,
-        _identity,
-    ),
+    Step(Method.TRANSFORM_INPUT, "transform_input", _FEATURES, "meta", _CLASSES, _open_message, _identity),
     Step(Method.TRANSFORM_OUTPUT, "transform_output", _FEATURES, "meta", _CLASSES, _open_message, _identity),
     Step(Method.ROUTE, "route", _FEATURES, "meta", _CLASSES, _open_route, None, inherits=False, vital=True),
     Step(Method.AGGREGATE, "aggregate", ("features_list", "names_list"), "", _CLASSES, _open_list, None, vital=True),
@@ -151,8 +149,8 @@ STEPS: tuple[Step, ...] = (
 
 
 def route_of(result: Any, node: str) -> int:
-    """`result` if it is a route: exactly an int."""
-    if type(result) is not int:
+    """`result` if it is a route: an int. A truth value is one in Python, and Seldon's wrapper sends it as it is."""
+    if not isinstance(result, int):
         said = f"node {node!r}: Routing response must be int but got {faults.kind_of(result)}: {result!r}"
         faults.logger.error("%s", said)
         raise ComponentError(said, status=Status.INVALID_ARGUMENT, reason=faults.BAD_DATA, node=node)

@@ -53,6 +53,9 @@ class Work:
     """How many arguments the method is given by position: a class may leave out the names."""
     named: bool = field(init=False, default=False)
     """Whether it is given the step's argument by name."""
+    retried: bool = field(init=False, default=False)
+    """Whether a TypeError has it called again without meta, as Seldon's wrapper does: what it takes may not show in its
+    signature, as behind a decorator."""
 
     def __post_init__(self) -> None:
         for each in self.whole.values():
@@ -62,6 +65,7 @@ class Work:
             self.places = wanted if self.main.places is None else min(wanted, self.main.places)
             self.named = bool(self.step.named) and self.main.accepts(self.step.named)
             names = (self.step.named,) if self.named else ()
+            self.retried = names == ("meta",) and not self.main.needs("meta") and not self.main.is_async
             methods.check_call(self.main, self.step.places[: max(1, self.places)], names, self.node)
 
     def run(self, message: native.Message, context: Any) -> native.Message:
@@ -118,6 +122,12 @@ class Work:
     def rescued(self, exc: BaseException, call: Call, context: Any = None) -> Any:
         """The result in place of `exc`, which the method raised: a stand-in if it only says that it is not there."""
         faults.let_pass(exc)
+        if self.retried and self.main is not None and isinstance(exc, TypeError):
+            try:
+                return self.main.call(*call.places[: self.places])
+            except BaseException as second:
+                faults.let_pass(second)
+                exc = second
         if not faults.is_seldons(exc):
             raise self._fault(exc, self.step.name, context) from exc
         return self._stand_in(call)

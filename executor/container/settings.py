@@ -26,7 +26,7 @@ from executor.settings import (
 )
 
 PREDICTOR = "ENGINE_PREDICTOR"
-LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "WARN": "warning", "ERROR": "error",
+LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "WARN": "info", "ERROR": "error",
           "FATAL": "critical"}  # fmt: skip
 
 

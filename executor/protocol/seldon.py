@@ -192,7 +192,7 @@ def node_error_status(error: errors.Error) -> int:
 
 def node_error_body(error: errors.Error) -> bytes:
     """A node's error body: `code` is the application's, -1 for none, and FAILURE is written as its number."""
-    return _status_body({"code": -1, "info": error.message, "reason": error.reason, "status": 1})
+    return _status_body({"code": -1, "info": error.said or error.message, "reason": error.reason, "status": 1})
 
 
 def _status_body(status: Mapping[str, Any]) -> bytes:
@@ -217,6 +217,7 @@ NODE_REST = RestTable(
     error_body=node_error_body,
     error_status=node_error_status,
     unknown_status=500,
+    flask=True,
 )
 """What a node serves over REST. Unknown paths are 500 there, since Seldon's wrapper turns every failure into one."""
 

@@ -4,7 +4,7 @@ Must not serve, nor know how an answer is written to a connection.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from executor import errors
 from executor._native import http1
 from executor._native import message as messages
 from executor.protocol.table import RestTable, Route
+from executor.types import CODED
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
+PONG = (b"content-type", b"text/html; charset=utf-8")
 CLOSE = (b"connection", b"close")
 CORS_ORIGINS = "*"
 CORS_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
@@ -52,10 +54,19 @@ def json_text(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def type_of(message: messages.Message) -> tuple[bytes, bytes]:
-    """The Content-Type header of an answer: its sender's, where that said one."""
-    kind = message.kind
-    return JSON if kind is None else (b"content-type", kind.encode("latin-1", "replace"))
+def typed(message: messages.Message) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that say what a message is: its sender's Content-Type, where that said one, and its coding."""
+    if message.kind is None:
+        return (JSON,)
+    kind, _, coding = message.kind.partition(CODED)
+    told = (b"content-type", kind.encode("latin-1", "replace"))
+    return (told, (b"content-encoding", coding.encode("latin-1", "replace"))) if coding else (told,)
+
+
+def text_of(message: messages.Message, table: RestTable) -> bytes:
+    """The body that says `message`, safe where it can be: nothing is changed in a compressed one."""
+    body = bytes(message)
+    return escape_html(body) if table.escape_html and CODED not in (message.kind or "") else body
 
 
 def failure(table: RestTable, error: errors.Error) -> Reply:
@@ -76,6 +87,22 @@ def failure(table: RestTable, error: errors.Error) -> Reply:
 def internal(cause: Exception) -> errors.Error:
     """What is said of a failure that nobody expected."""
     return errors.Error(f"internal error: {type(cause).__name__}: {cause}")
+
+
+_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+def open_to_pages(table: RestTable, site: Site) -> RawHeaders:
+    """What lets pages of other origins read answers on paths that are not served, where they may."""
+    return [(b"access-control-allow-origin", site.cors_origins.encode("latin-1"))] if table.flask else []
+
+
+def preflight(asked: Iterable[tuple[bytes, bytes]], site: Site) -> RawHeaders:
+    """What lets a page ask whatever it asked leave for, as flask-cors answers it."""
+    told = [(b"access-control-allow-origin", site.cors_origins.encode("latin-1"))]
+    told.append((b"access-control-allow-methods", _METHODS))
+    wanted = b", ".join(value for name, value in asked if name == b"access-control-request-headers")
+    return [*told, (b"access-control-allow-headers", wanted or site.cors_headers.encode("latin-1"))]
 
 
 def shared_headers(table: RestTable, route: Route, site: Site) -> RawHeaders:
@@ -100,6 +127,6 @@ def cloud_event(site: Site, path: bytes, puid: str) -> RawHeaders:
     ]
 
 
-def lines_of(headers: RawHeaders) -> bytes:
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The same as header lines."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -169,8 +169,14 @@ class App:
     async def _serve(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         verb, path = scope["method"], scope["path"]
         route, name = self._router.find(path)
+        if self._table.flask and verb in ("HEAD", "OPTIONS"):
+            if verb == "OPTIONS":
+                await _send(send, Reply(200, b"", ()), answers.preflight(scope["headers"], self._site))
+                return
+            verb, scope, send = "GET", {**scope, "method": "GET"}, _without_body(send)
         if route is None or (route.verbs and verb not in route.verbs):
-            await _send(send, *self._unknown(route, verb, path, scope))
+            reply, extra = self._unknown(route, verb, path, scope)
+            await _send(send, reply, [*extra, *answers.open_to_pages(self._table, self._site)])
             return
         shared = self._shared[route]
         if verb == "OPTIONS":
@@ -217,9 +223,12 @@ class App:
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
         text = await bodies.read(request.receive, head, limit, held)
         form, forwarded, kind = route.form, head.forwarded, None
-        if request.scope["method"] == "GET":
-            text = bodies.form_json(request.scope["query_string"])
-        elif route.walk is Walk.PREDICT and self._inference.takes_foreign and not head.is_plain_json:
+        query = request.scope["query_string"]
+        if request.scope["method"] == "GET" or (self._table.flask and bodies.is_asked_in_query(query, head)):
+            text = bodies.form_json(query)
+        elif self._table.flask and head.content_type is None:
+            raise bodies.no_json("no Content-Type; ")
+        elif route.walk is not Walk.CALL and self._inference.takes_foreign and not head.is_plain_json:
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
@@ -237,9 +246,8 @@ class App:
         return self._passed_on(answer.message, route.status_of)
 
     def _passed_on(self, answer: messages.Message, status_of: Callable[[bytes], int] | None = None) -> Reply:
-        body = bytes(answer)
-        status = status_of(body) if status_of else 200
-        return Reply(status, escape_html(body) if self._table.escape_html else body, (answers.type_of(answer),))
+        body = answers.text_of(answer, self._table)
+        return Reply(status_of(body) if status_of else 200, body, answers.typed(answer))
 
     async def _model_metadata(self, request: Request) -> Reply:
         return self._passed_on(await self._inference.metadata_text(request.name, request.headers))
@@ -266,7 +274,7 @@ class App:
         return Reply(200, b"", ())
 
     async def _ping(self, request: Request) -> Reply:
-        return Reply(200, b"pong", (answers.TEXT,))
+        return Reply(200, b"pong", (answers.PONG,))
 
     async def _metrics(self, request: Request) -> Reply:
         if self._scrape is None:
@@ -332,6 +340,15 @@ class App:
 
 def unheard(reason: str) -> None:
     """Takes a reason that nobody counts."""
+
+
+def _without_body(send: Send) -> Send:
+    """The answer to HEAD: all that GET would be answered with, but for the body."""
+
+    async def bare(event: MutableMapping[str, Any]) -> None:
+        await send({**event, "body": b""} if event["type"] == "http.response.body" else event)
+
+    return bare
 
 
 async def _send(send: Send, reply: Reply, extra: Iterable[tuple[bytes, bytes]] = (), more_body: bool = False) -> None:

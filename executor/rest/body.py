@@ -121,12 +121,20 @@ def form_json(query: bytes, content_type: str = "") -> bytes:
     except ValueError:
         fields = {}
     if "json" not in fields:
-        seen = f"Content-Type {content_type!r}, no field json=; " if content_type else ""
-        raise errors.RequestError(
-            f"Can't find JSON in data: {seen}allowed is {_ACCEPTED}",
-            reason="MICROSERVICE_BAD_DATA",
-        )
+        raise no_json(f"Content-Type {content_type!r}, no field json=; " if content_type else "")
     return fields["json"][0].encode()
+
+
+def is_asked_in_query(query: bytes, head: Head) -> bool:
+    """Whether a query's `json=` counts: it goes before a body of any type, but not before a form's own field."""
+    return b"json=" in query and not (head.content_type or "").lower().startswith((_FORM_TYPE, _MULTIPART_TYPE))
+
+
+def no_json(seen: str) -> errors.RequestError:
+    """The error for a request that brings no JSON; `seen` says what it brings."""
+    return errors.RequestError(
+        f"Can't find JSON in data: {seen}allowed is {_ACCEPTED}", reason="MICROSERVICE_BAD_DATA"
+    )
 
 
 def _parameter(parameters: str, name: str) -> str:

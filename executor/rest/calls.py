@@ -5,15 +5,16 @@ Must not know what is asked, nor what a failure means to who asked.
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urljoin, urlsplit
 
 from executor import errors
 from executor._native import budget as budgets
 from executor._native import message as messages
 from executor.rest import body as bodies
-from executor.rest import http1
+from executor.rest import http1, proxies
 from executor.settings import Address, parse_url
+from executor.types import CODED
 
 IDLE_TIMEOUT_S = 30.0
 CONNECTIONS_MAX = 128
@@ -43,6 +44,8 @@ class Request:
     lines: bytes
     kind: bytes
     body: http1.Buffers | None
+    coded: bool = False
+    """Whether a compressed answer is wanted as it is, where it is one to pass on."""
 
 
 class Site:
@@ -65,8 +68,9 @@ class Site:
         self._connect_timeout_s = connect_timeout_s
         self._home = home or self
         self._others: dict[str, Site] = {}
+        self.proxy = proxies.proxy_of(address)
         self.pool = http1.Pool(
-            address,
+            address if self.proxy is None else self.proxy.address,
             max_reply_bytes=limit,
             connections_max=CONNECTIONS_MAX,
             connect_timeout_s=connect_timeout_s,
@@ -76,9 +80,10 @@ class Site:
         )
 
     def head(self, verb: str, where: str) -> bytes:
-        """The first lines of a request. Compressed answers are not asked for: they would be inflated on the spot."""
-        text = f"{verb} {where} HTTP/1.1\r\nhost: {self._host}\r\naccept-encoding: identity\r\n"
-        return text.encode("latin-1", "replace")
+        """The first lines of a request."""
+        target = where if self.proxy is None else self.base + where
+        text = f"{verb} {target} HTTP/1.1\r\nhost: {self._host}\r\n"
+        return text.encode("latin-1", "replace") + (b"" if self.proxy is None else self.proxy.line)
 
     def other(self, base: str) -> "Site":
         """The server at `base`. Raises `errors.RequestError` for what is no URL of one, and ProtocolError."""
@@ -150,7 +155,9 @@ class Call:
             return
         if self._exchange is not None:
             self._add(self._exchange)
-        if reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
+        if reply is not None and self._request.coded and reply.status == 200 and reply.content_encoding is not None:
+            reply.content_type = f"{reply.content_type or 'application/json'}{CODED}{reply.content_encoding}"
+        elif reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
             try:
                 if reply.status in _REDIRECTS and reply.location:
                     self._location = reply.location
@@ -161,12 +168,16 @@ class Call:
                 reply.give()  # what was raised may hold it for a while
                 reply, error = None, _said(cause)
         self._over = True
+        if error is not None and self._site.proxy is not None:
+            error.add_note(f"through the proxy at {self._site.proxy.address.authority}")
         if error is not None and self._location is not None:
             error.add_note(f"it redirects to {_shown(self._location)}")
         self._done(reply, error)
 
     def _follow(self, reply: http1.Reply, location: str) -> None:
-        """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET."""
+        """As Go's client does: 307 and 308 are sent again as they were, after the others follows a GET, which keeps the
+        headers that speak of the body.
+        """
         if self._times == REQUESTS_MAX:
             raise http1.ProtocolError(f"stopped after {REQUESTS_MAX} redirects")
         request, site = self._request, self._site
@@ -180,9 +191,9 @@ class Call:
             self._site = site.other(base)
             lines = b"".join(line for line in lines.splitlines(True) if not line.startswith(_SECRETS))
         if reply.status in _KEEP_METHOD:
-            self._request = Request(request.verb, where, lines, request.kind, request.body)
+            self._request = replace(request, where=where, lines=lines)
         else:
-            self._request = Request("GET", where, lines, b"", None)
+            self._request = Request("GET", where, lines + request.kind, b"", None)
         self._send(self._site.head(self._request.verb, where))
 
     def _inflate(self, reply: http1.Reply) -> None:

@@ -16,18 +16,18 @@ from executor._native import budget as budgets
 from executor._native import http1 as native
 from executor._native import message as messages
 from executor.protocol import seldon
-from executor.rest import calls, dial, http1
+from executor.rest import answers, calls, dial, http1
 from executor.settings import Address, ServeLimits
 from executor.status import Status, status_of_http
 from executor.types import Encoding, Form, Method, Mode
 
 log = logging.getLogger("millrace.rest")
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 30.0
+"""As Go's client has it."""
 _JSON = b"content-type: application/json\r\n"
+_PLAIN = b"accept-encoding: identity\r\n"
 _PUID = "seldon-puid"
-LOOK_TIMEOUT_S = 10.0
-"""For metadata and status, which belong to no request."""
 
 
 class Context(Protocol):
@@ -70,8 +70,12 @@ class RestNode:
         memory: budgets.Budget | None = None,
     ) -> None:
         self.name = name
+        self.look_timeout_s: float | None = None
+        """Bounds asking for metadata and health, which belongs to no request; None: whoever asks gives up some time."""
         self.url = str(address)
         self._limit = (limits or ServeLimits()).max_message_bytes
+        self.passes_coding = False
+        """Whether answers may go on compressed, where the client accepts that."""
         self._told = ""
         self._prefix = quote(address.path, safe="/%:@!$&'()*+,;=~")
         self._site = calls.Site(address, self._limit, connect_timeout_s, tls, memory=memory)
@@ -121,7 +125,7 @@ class RestNode:
         path = seldon.NODE_REST_PATHS[method]
         where = self._prefix + path
         head = self._site.head("POST", where)
-        passed_on = method is not Method.ROUTE
+        passed_on = method is not Method.ROUTE  # its answer is read here
 
         def call(message: messages.Message, context: Context, pending: Pending) -> calls.Call:
             def done(reply: http1.Reply | None, error: Exception | None) -> None:
@@ -138,9 +142,9 @@ class RestNode:
             if remaining is not None and remaining <= 0:
                 raise self._late(path, remaining)
             fields = context.fields
-            lines = native.header_lines(fields, context.puid, remaining)
+            lines = native.header_lines(fields, context.puid, remaining, self.passes_coding and passed_on)
             kind = _kind_of(message, fields)
-            request = calls.Request("POST", where, lines, kind, calls.body_of(message))
+            request = calls.Request("POST", where, lines, kind, calls.body_of(message), _PLAIN not in lines)
             return calls.Call(self._site, request, done, head)
 
         return call
@@ -160,10 +164,10 @@ class RestNode:
 
         call = calls.Call(self._site, calls.Request("GET", self._prefix + path, lines, b"", None), done)
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
+            async with asyncio.timeout(self.look_timeout_s):
                 reply = await future
         except TimeoutError:
-            raise self._late(path, LOOK_TIMEOUT_S) from None
+            raise self._late(path, self.look_timeout_s) from None
         finally:
             call.cancel()
         if reply.status != 200:
@@ -217,7 +221,7 @@ class RestNode:
 def _kind_of(message: messages.Message, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The header lines that say what a body is: the type it came with. Of one from outside, its coding too."""
     if message.form != Form.FOREIGN:
-        return _JSON if message.kind is None else b"content-type: %b\r\n" % message.kind.encode("latin-1")
+        return _JSON if message.kind is None else answers.lines_of(answers.typed(message))
     wanted = (b"content-type", b"content-encoding")
     return b"".join(b"%b: %b\r\n" % field for field in fields if field[0] in wanted)
 

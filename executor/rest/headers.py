@@ -16,7 +16,7 @@ HOP_BY_HOP = frozenset({
 """Headers that speak of one connection (RFC 9110, 7.6.1)."""
 
 OF_ONE_MESSAGE = frozenset({
-    "accept-encoding", "content-encoding", "content-length", "content-type", "expect", "host",
+    "content-encoding", "content-length", "content-type", "expect", "host",
     "millrace-timeout", "seldon-puid",
 })  # fmt: skip
 """Headers that speak of one message, and that each hop therefore writes for itself."""

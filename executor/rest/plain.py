@@ -62,6 +62,7 @@ class Routes:
         self.table = table
         self.starter = starter
         self.default_timeout_s = default_timeout_s
+        self._types = JSON_TYPES[1:] if table.flask else JSON_TYPES
         self.meters: Mapping[str, Meter] = {}
         """What counts POSTs, by the path of their route."""
         self._routes = {
@@ -73,7 +74,7 @@ class Routes:
     def plain(self, request: http1.PlainRequest) -> "Plain | None":
         """The request on its short way, not started; None when it must go the long one."""
         found = self._routes.get(request.path)
-        if found is None or request.content_type not in JSON_TYPES:
+        if found is None or request.content_type not in self._types:
             return None
         return Plain(self, *found, request)
 
@@ -140,11 +141,9 @@ class Plain:
 
     def _answer(self, tell: Tell, answer: messages.Message) -> None:
         table, route = self._routes.table, self._route
-        body = bytes(answer)
+        body = answers.text_of(answer, table)
         status = route.status_of(body) if route.status_of else 200
-        if table.escape_html:
-            body = answers.escape_html(body)
-        typed = _JSON_LINE if answer.kind is None else answers.lines_of([answers.type_of(answer)])
+        typed = _JSON_LINE if answer.kind is None else answers.lines_of(answers.typed(answer))
         self._count(status)
         tell(status, typed + self._lines, body)
 

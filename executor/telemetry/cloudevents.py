@@ -3,7 +3,11 @@
 Must not send them.
 """
 
+import contextlib
+import gzip
+import io
 import uuid
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,13 +15,17 @@ from urllib.parse import quote
 
 from executor._native import message as messages
 from executor.settings import Deployment
-from executor.types import Encoding, Form
+from executor.types import CODED, Encoding, Form
 
 Headers = list[tuple[str, str]]
 
 CONTENT_TYPES = {Encoding.SELDON_PROTO: "application/protobuf", Encoding.SELDON_JSON: "application/json"}
 _PRINTABLE = "!#$&'()*+,/:;<=>?@[\\]^`{|}"
 """What stays as it is beside letters, digits and `_.-~`; the rest, `"` and `%` with it, is percent-encoded."""
+
+
+LOGGED_MAX = 64 << 20
+"""Bytes of a payload that was compressed."""
 
 
 class Kind(StrEnum):
@@ -70,14 +78,17 @@ class Event:
         ]
 
     def _content_type(self) -> str:
-        kind = self.message.kind
+        kind = None if self.message.kind is None else self.message.kind.partition(CODED)[0]
         if kind is None and self.message.form != Form.FOREIGN:
             return CONTENT_TYPES[Encoding(self.message.encoding)]
         # A body that went through as it came, of a type that nobody said, or that no header of ours can carry.
         return kind if kind and kind.isascii() and kind.isprintable() else "application/octet-stream"
 
     def data(self) -> list[memoryview]:
-        """The payload's bytes, where they lie."""
+        """The payload's bytes, where they lie; of one that is compressed, what it says, as Seldon logs it."""
+        if self.message.kind is not None and self.message.kind.partition(CODED)[2].lower() == "gzip":
+            with contextlib.suppress(OSError, EOFError, zlib.error):
+                return [memoryview(gzip.GzipFile(fileobj=io.BytesIO(bytes(self.message))).read(LOGGED_MAX))]
         return [memoryview(part) for part in self.message.parts()]
 
 

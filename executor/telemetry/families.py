@@ -59,6 +59,12 @@ def split_image(image: str) -> tuple[str, str]:
     return (name, tag) if colon and "/" not in tag else (image, "")
 
 
+def counted_image(image: str) -> tuple[str, str]:
+    """The same as Seldon's executor counts it: one colon alone parts a name from a tag, whatever it is the colon of."""
+    name, _, tag = image.partition(":")
+    return (name, tag) if ":" not in tag else (image, "")
+
+
 # --- Seldon's -------------------------------------------------------------------------------------------------
 
 _OF = ("deployment_name", "predictor_name", "predictor_version")

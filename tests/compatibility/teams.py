@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import pandas  # type: ignore[import-untyped,unused-ignore]
 import seldon_core  # type: ignore[import-not-found,unused-ignore]
-from flask import Blueprint, abort, jsonify
+from flask import Blueprint, abort, jsonify, request
 from seldon_core import Storage
 from seldon_core.metrics import create_gauge  # type: ignore[import-not-found,unused-ignore]
 from seldon_core.user_model import SeldonComponent  # type: ignore[import-not-found,unused-ignore]
@@ -122,3 +122,17 @@ class Gauges:
 
     def metrics(self) -> list[dict[str, Any]]:
         return [create_gauge("drift", True)]
+
+
+class Asks:
+    """Reads the request that it came with."""
+
+    def predict(self, X: Any, names: Any) -> Any:
+        said = request.get_json()
+        return {"path": request.path, "user": request.headers.get("X-User"), "said": said, "verb": request.method}
+
+    def transform_input_raw(self, message: Any) -> Any:
+        return {"strData": request.headers["x-user"]}
+
+    async def transform_output(self, X: Any, names: Any) -> Any:
+        return request.headers["x-user"]

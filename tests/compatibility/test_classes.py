@@ -13,6 +13,7 @@ from support.clients import Refused
 from support.serving import Served
 from support.wrapping import rest, rpc, serving_of
 
+X = {"strData": "x"}
 ROWS = {"data": {"names": ["a", "b"], "ndarray": [[1, 2]]}}
 TENSOR = {"data": {"tensor": {"shape": [1, 2], "values": [1, 2]}}}
 BOTH = pytest.mark.parametrize("how", ["rest", "grpc"])
@@ -96,13 +97,15 @@ def test_whole_numbers_in_json_stay_whole(node: Node) -> None:
     for said, dtype in ((TENSOR, "int64"), (ROWS, "int64"), ({"data": {"tensor": {"values": [1, 2.5]}}}, "float64")):
         assert asked(served, "rest", said)["jsonData"]["dtype"] == dtype
     assert asked(served, "grpc", TENSOR)["jsonData"]["dtype"] == "float64"
-    _, _, body = served.rest.ask("POST", "/transform-input", json.dumps(TENSOR).encode())
+    kind = [("Content-Type", "application/json")]
+    _, _, body = served.rest.ask("POST", "/transform-input", json.dumps(TENSOR).encode(), kind)
     assert b'"values":[1,2]' in body
 
 
-@BOTH
-def test_meta_of_a_request_without_any_is_empty(node: Node, how: str) -> None:
-    assert asked(node("Seen"), how, ROWS)["jsonData"]["meta"] == {}
+def test_meta_of_a_request_without_any_is_none_over_rest_and_empty_over_grpc(node: Node) -> None:
+    assert asked(node("Seen"), "rest", ROWS)["jsonData"]["meta"] is None
+    assert asked(node("Seen"), "rest", {**ROWS, "meta": {}})["jsonData"]["meta"] == {}
+    assert asked(node("Seen"), "grpc", ROWS)["jsonData"]["meta"] == {}
 
 
 @BOTH
@@ -117,12 +120,11 @@ def test_feedback_gives_arrays_and_nothing_else(node: Node, how: str, part: Any,
     assert asked(node("Seen"), how, said, "/send-feedback", ("Model", "SendFeedback")) == {"jsonData": wanted}
 
 
-def test_a_truth_value_is_no_route(node: Node) -> None:
-    status, said = rest(node("Undecided").port, "/route", ROWS)
-    assert (status, said["status"]["reason"]) == (400, "MICROSERVICE_BAD_DATA")
-    assert "Routing response must be int but got bool: True" in said["status"]["info"]
-    with pytest.raises(Refused, match="must be int but got bool"):
-        rpc(node("Undecided").grpc, "Router", "Route", ROWS)
+@BOTH
+def test_a_truth_value_is_sent_as_a_route_as_it_is(node: Node, how: str) -> None:
+    for said in (ROWS, TENSOR):
+        told = asked(node("Undecided"), how, said, "/route", ("Router", "Route"))
+        assert told == {"data": {"names": ["t:0"], "ndarray": [[True]]}}
 
 
 @pytest.mark.parametrize("said", [{}, {"a": 1}, {"meta": {"puid": "p"}}])
@@ -137,6 +139,16 @@ def test_flasks_own_exceptions_are_like_others(node: Node) -> None:
     assert (status, said["status"]["code"], said["status"]["reason"]) == (500, -1, "MICROSERVICE_INTERNAL_ERROR")
     assert "403 Forbidden" in said["status"]["info"]
     assert rest(node("Refuses").port, "/predict", {"strData": "late"}) == (408, {"late": "by far"})
+
+
+def test_a_class_may_read_flasks_request(node: Node) -> None:
+    served, headers = node("Asks"), {"Content-Type": "application/json", "X-User": "me", "x-tag": "1"}
+    status, said = rest(served.port, "/predict", {"strData": "x"}, headers)
+    assert (status, said["jsonData"]) == (200, {"path": "/predict", "user": "me", "said": X, "verb": "POST"})
+    for path in ("/transform-input", "/transform-output"):
+        assert rest(served.port, path, X, headers)[1]["strData"] == "me"
+    with pytest.raises(Refused, match="Working outside of request context"):
+        rpc(served.grpc, "Model", "Predict", X)
 
 
 def test_a_class_gets_its_model_and_makes_whole_answers_by_seldons_functions(node: Node, tmp_path: Path) -> None:
@@ -172,7 +184,8 @@ def test_a_truth_value_is_a_number_of_a_metric(node: Node, how: str) -> None:
         ('{"strData": "x", "jsonData": 1}', "a second payload"),
         ('{"strData": "x", "meta": {"tags": [1]}}', "meta.tags: expected dict"),
         ('{"binData": "!!"}', "is not base64"),
-        ('{"data": {"ndarray": [[NaN]]}}', "NaN and Infinity have no place here"),
+        ('{"customData": {"@type": "type.googleapis.com/google.protobuf.Value", "value": 1}}', "customData in JSON"),
+        ('{"data": {"ndarray": [[Nan]]}}', "Expecting value"),
         ('\ufeff{"strData": "x"}', "at byte 0"),
     ],
 )

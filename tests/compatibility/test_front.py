@@ -3,6 +3,7 @@
 One executor serves a model, another a chain of two; the node behind them answers what a test scripts.
 """
 
+import gzip
 import json
 import socket
 import uuid
@@ -192,8 +193,8 @@ def test_which_headers_nodes_get(raw: RawNode, chain: Served) -> None:
     assert raw.paths == ["/transform-input", "/predict"]
     for seen in raw.seen:
         assert [pair for pair in seen.headers if pair[0] != "host"] == [
-            ("accept-encoding", "identity"), ("user-agent", "me/1"), ("cookie", "a=b"), ("x-forwarded-for", "1.2.3.4"),
-            ("x-two", "1"), ("x-two", "2"), ("upgrade-insecure-requests", "1"), ("x-empty", ""), ("seldon-puid", "p-1"),
+            ("user-agent", "me/1"), ("cookie", "a=b"), ("x-forwarded-for", "1.2.3.4"), ("x-two", "1"), ("x-two", "2"),
+            ("upgrade-insecure-requests", "1"), ("accept-encoding", "gzip"), ("x-empty", ""), ("seldon-puid", "p-1"),
             ("millrace-timeout", seen.header("millrace-timeout")), ("content-type", "application/json"),
             ("content-length", "2"),
         ]  # fmt: skip
@@ -210,6 +211,29 @@ def test_the_type_of_a_payload_is_its_senders(raw: RawNode, chain: Served, given
     kinds = [seen.header("content-type") for seen in raw.seen]
     assert kinds == [own, given or "application/json"]
     assert [seen.body for seen in raw.seen] == [b"{}", b"3;4"]
+
+
+@pytest.mark.parametrize("own", ["application/json", "text/plain"])  # the short way through the front, and the long one
+def test_an_answer_that_the_client_takes_compressed_goes_back_so(raw: RawNode, chain: Served, own: str) -> None:
+    packed = {path: gzip.compress(path.encode() + b"<") for path in ("/transform-input", "/predict")}
+    raw.script = lambda seen: (200, {"Content-Encoding": "gzip", "Content-Type": "text/x"}, packed[seen.path])
+    given = [("Content-Type", own), ("Accept-Encoding", "gzip, br")]
+    status, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}", given)
+    assert (status, headers["Content-Encoding"], headers["Content-Type"]) == (200, "gzip", "text/x")
+    assert body == packed["/predict"]  # not escaped either
+    assert [seen.header("accept-encoding") for seen in raw.seen] == ["gzip, br"] * 2
+    assert [raw.seen[1].header(name) for name in ("content-type", "content-encoding")] == ["text/x", "gzip"]
+    assert raw.seen[1].body == packed["/transform-input"]
+
+
+def test_an_answer_is_inflated_for_a_client_that_takes_none_compressed(raw: RawNode, chain: Served) -> None:
+    raw.script = lambda seen: (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"a":1}'))
+    _, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}")
+    assert ("Content-Encoding" in headers, body) == (False, b'{"a":1}')
+    assert raw.seen[1].body == b'{"a":1}'
+    raw.script = lambda seen: (409, {"Content-Encoding": "gzip"}, gzip.compress(b"no"))
+    status, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}", [("Accept-Encoding", "gzip")])
+    assert (status, "Content-Encoding" in headers, body) == (409, False, b"no")
 
 
 @pytest.mark.parametrize("long", [65, 256])

@@ -1,6 +1,7 @@
 """What clients and nodes of Seldon's executor count on, and no other test shows: odd bodies, errors through routers."""
 
 import contextlib
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -120,6 +121,35 @@ def test_what_has_one_says_the_way_it_took(parted: tuple[RawNode, Served]) -> No
     raw.script = {"/predict": (200, {"Content-Type": "text/x"}, b'{"meta" : {} }'), "/route": b"[1]"}
     status, headers, said = served.rest.ask("POST", PREDICTIONS, b"{}")
     assert (status, headers["Content-Type"], said) == (200, "text/x", b'{"meta" : {"routing":{"r":1}} }')
+
+
+ROUTED = b'{"response":{"meta":{"routing":{"r":1}}},"reward":1}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "headers", "asked"),
+    [
+        (ROUTED, {"Content-Type": "application/json"}, "nr"),
+        (ROUTED, {"Content-Type": "application/json; charset=utf-8"}, "nr"),
+        (ROUTED, {"Content-Type": "text/plain"}, "nr"),
+        (gzip.compress(ROUTED), {"Content-Type": "application/json", "Content-Encoding": "gzip"}, "abr"),
+        (b"--b--", {"Content-Type": "multipart/form-data; boundary=b"}, "abr"),
+        (b"no JSON", {"Content-Type": "application/json"}, "abr"),
+    ],
+)
+def test_feedback_finds_its_branch_where_its_bytes_are_json(sent: bytes, headers: dict[str, str], asked: str) -> None:
+    with contextlib.ExitStack() as stack:
+        names = "rab" if asked == "abr" else "ran"
+        nodes = {name: stack.enter_context(RawNode({"/send-feedback": b"{}"})) for name in names}
+        children = [node(name, "model") for name in names[1:]]
+        root = node("r", "router", *children)
+        served = stack.enter_context(graph(root, endpoints={name: raw.url for name, raw in nodes.items()}))
+        assert served.rest.ask("POST", "/api/v1.0/feedback", sent, list(headers.items()))[::2] == (200, b"{}")
+        assert "".join(sorted(name for name, raw in nodes.items() if raw.seen)) == asked
+        for raw in nodes.values():
+            for seen in raw.seen:
+                assert seen.body == sent
+                assert {name: seen.header(name.lower()) for name in headers} == headers
 
 
 # --- errors ----------------------------------------------------------------------------------------------------

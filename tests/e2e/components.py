@@ -104,8 +104,8 @@ class NotANumber:
         return numpy.array([float("nan")])
 
 
-class Refusal(Exception):
-    """Shaped like the exceptions of Seldon's wrapper."""
+class SeldonMicroserviceException(Exception):
+    """Shaped and named like the exception of Seldon's wrapper."""
 
     def __init__(self, message: str, status_code: int, reason: str) -> None:
         super().__init__(message)
@@ -122,7 +122,7 @@ class Moody:
         if word == "fail":
             raise ValueError("out of mood")
         if word == "refuse":
-            raise Refusal("not now", int(rest), "BAD_MOOD")
+            raise SeldonMicroserviceException("not now", int(rest), "BAD_MOOD")
         if word == "wait":
             with open(f"{rest}.begun", "a") as file:
                 file.write(".")

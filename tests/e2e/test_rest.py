@@ -198,15 +198,17 @@ def test_a_failing_route_is_told_in_our_words() -> None:
     assert "status code 503" in told["info"]
 
 
-def test_compressed_answers_are_inflated() -> None:
+def test_compressed_answers_are_inflated_where_the_graph_reads_them() -> None:
     seen: Seen = []
 
     def answer(path: str, body: bytes) -> Answer:
         return 200, {"Content-Encoding": "gzip"}, gzip.compress(body)
 
-    with rest_node(answer, seen) as url, graph(rest("m", "model"), endpoints={"m": url}) as served:
+    joined = rest("c", "combiner", rest("m", "model"), rest("n", "model"))
+    with rest_node(answer, seen) as url, graph(joined, endpoints=dict.fromkeys("cmn", url)) as served:
         status, headers, body = ask(served.port, ODD, Accept_Encoding="gzip")
-    assert (status, body) == (200, ODD)
+    assert (status, json.loads(body)) == (200, [json.loads(ODD)] * 2)
+    assert {told["accept-encoding"] for _, told, _ in seen} == {"identity"}
     assert "content-encoding" not in headers
 
 

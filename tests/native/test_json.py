@@ -145,8 +145,6 @@ def test_what_is_no_rectangle_of_numbers_is_something_else(text: str) -> None:
         ("[1,", "but the JSON text ends", 3),
         ("[1,2x]", "expected a number, ',' or ']', found 'x'", 4),
         ("[[1,2],[3,01]]", "expected a number, ',' or ']', found '1'", 11),
-        ("[1,NaN]", "NaN and Infinity have no place here", 3),
-        ("[1,-Infinity]", "NaN and Infinity have no place here", 4),
         ("[[1],[1e999]]", "too large for a double", 6),
         ("[1]]", "expected the end", 3),
     ],

@@ -49,6 +49,13 @@ def test_each_kind_may_be_written_in_several_ways(member: str, text: str, values
     assert list(getattr(found, name)) == values
 
 
+def test_special_numbers_may_stand_bare_which_protobufs_json_does_not_know() -> None:
+    whole = '{"data":{"tftensor":{"doubleVal":[NaN, 1,Infinity,-Infinity],"floatVal":[-Infinity]}}}'
+    found = pb.SeldonMessage.FromString(transcode.to_proto(whole)).data.tftensor
+    assert [str(value) for value in found.double_val] == ["nan", "1.0", "inf", "-inf"]
+    assert [str(value) for value in found.float_val] == ["-inf"]
+
+
 def test_special_numbers_stand_in_quotes_among_others() -> None:
     found = tensor('"doubleVal":[1,"NaN",2,"Infinity","-Infinity",3],"floatVal":["-Infinity","\\u004eaN"]')
     assert [str(value) for value in found.double_val] == ["1.0", "nan", "2.0", "inf", "-inf", "3.0"]
@@ -88,7 +95,8 @@ def test_an_enum_is_a_name_or_a_number(text: str, number: int) -> None:
         ('"dtype":1.5', "expected an integer"),
         ('"doubleVal":[1,"x"]', "expected a number"),
         ('"doubleVal":[1,true]', "expected a number, found 't'"),
-        ('"doubleVal":[NaN]', "NaN and Infinity have no place here"),
+        ('"doubleVal":[Nan]', "expected a value"),
+        ('"doubleVal":[-Inf]', "expected a value"),
         ('"doubleVal":["nan"]', "expected a number"),
         ('"doubleVal":[1e999]', "too large for a double"),
         ('"floatVal":[1e39]', "too large for a float"),

@@ -132,7 +132,8 @@ def test_an_array_may_be_asked_of_another_module() -> None:
         ("{}", "the message holds no payload; an array needs tensor"),
         ('{"data":{"ndarray":[[1],[2,3]]}}', "ndarray: no array, its lists differ in length or depth: "),
         ('{"data":{"ndarray":{}}}', r"ndarray: expected list, found dict \(at byte 19\)"),
-        ('{"data":{"ndarray":[1,NaN]}}', r"NaN and Infinity have no place here.*\(at byte 22\)"),
+        ('{"data":{"ndarray":[1,Nan]}}', r"ndarray: Expecting value.*\(at byte 19\)"),
+        ('{"data":{"tensor":{"values":[1,-Inf]}}}', r"expected a value.*\(at byte 32\)"),
         ('{"data":{"ndarray":["a",nope]}}', r"expected a value.*\(at byte 24\)"),
         ('{"data":{"ndarray":[01]}}', r"expected a number.*\(at byte 21\)"),
         ('{"data":{"tensor":[]}}', r"expected an object, found '\['.*\(at byte 18\)"),
@@ -176,8 +177,16 @@ def test_a_payload_of_the_wrong_type_is_refused(kind: str) -> None:
         opened(f'{{"{kind}":[1]}}').value()
     with pytest.raises(errors.DecodeError, match="not base64"):
         opened('{"binData":"!"}').value()
-    with pytest.raises(errors.DecodeError, match="expected a value"):
-        opened('{"jsonData":[NaN]}').value()
+    with pytest.raises(errors.DecodeError, match="jsonData: Expecting value"):
+        opened('{"jsonData":[Nan]}').value()
+
+
+def test_numbers_that_are_not_finite_may_stand_bare_as_pythons_json_has_them() -> None:
+    kinds = ('"ndarray":[[NaN,Infinity],[-Infinity,1]]', '"tensor":{"shape":[2,2],"values":[NaN,Infinity,-Infinity,1]}')
+    for kind in kinds:
+        assert str(opened(f'{{"data":{{{kind}}}}}').array().tolist()) == "[[nan, inf], [-inf, 1.0]]"
+    assert str(opened('{"data":{"ndarray":["a",NaN]}}').value()) == "['a', nan]"
+    assert str(opened('{"jsonData":{"a":[-Infinity]}}').value()) == "{'a': [-inf]}"
 
 
 def test_meta_and_status_are_read_as_they_are() -> None:

@@ -21,7 +21,8 @@ def text(kind: str, value: Any = None, **given: Any) -> str:
     found = bytes(made).decode()
     del made
     assert buffer.live_buffers() == before
-    protojson.parse(found)
+    if "NaN" not in found and "Infinity" not in found:
+        protojson.parse(found)
     return found
 
 
@@ -37,8 +38,12 @@ def text(kind: str, value: Any = None, **given: Any) -> str:
         (
             "tensor",
             [math.nan, math.inf, -math.inf, 1],
-            '{"data":{"tensor":{"shape":[4],"values":["NaN","Infinity","-Infinity",1.0]}}}',
+            '{"data":{"tensor":{"shape":[4],"values":[NaN,Infinity,-Infinity,1.0]}}}',
         ),
+        ("ndarray", numpy.array([[1.0, math.nan], [-math.inf, 2.0]]), '{"data":{"ndarray":[[1.0,NaN],[-Infinity,2.0]]}}'),
+        ("ndarray", [["a", math.nan]], '{"data":{"ndarray":[["a",NaN]]}}'),
+        ("jsonData", {"b": [1, {"b": math.inf}], "a": math.nan}, '{"jsonData":{"a":NaN,"b":[1,{"b":Infinity}]}}'),
+        ("jsonData", {1: 2, "a": 3}, '{"jsonData":{"1":2,"a":3}}'),
         ("ndarray", numpy.array([[1, 2], [3, 4]]), '{"data":{"ndarray":[[1,2],[3,4]]}}'),
         ("ndarray", numpy.array([[1.0, 0.1]]), '{"data":{"ndarray":[[1.0,0.1]]}}'),
         ("ndarray", numpy.array([2**64 - 1], "uint64"), '{"data":{"ndarray":[18446744073709551615]}}'),
@@ -73,10 +78,10 @@ def test_names_meta_and_status_go_along() -> None:
     meta = {"puid": "p", "tags": {"a": numpy.float64(0.5)}, "routing": {"r": 1}}
     found = text("ndarray", numpy.array([1]), names=["a", "é"], meta=meta, status={"code": 1})
     assert found == (
-        '{"status":{"code":1},"meta":{"puid":"p","tags":{"a":0.5},"routing":{"r":1}},'
-        '"data":{"names":["a","é"],"ndarray":[1]}}'
+        '{"data":{"names":["a","é"],"ndarray":[1]},'
+        '"meta":{"puid":"p","routing":{"r":1},"tags":{"a":0.5}},"status":{"code":1}}'
     )
-    assert text("", meta={}, status={}) == '{"status":{},"meta":{}}'
+    assert text("", meta={}, status={}) == '{"meta":{},"status":{}}'
     assert text("strData", "a", meta={}) == '{"meta":{},"strData":"a"}'
     assert text("tensor", [1], names=("x",)).startswith('{"data":{"names":["x"],"tensor"')
 
@@ -108,15 +113,6 @@ class Strange:
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
     [
-        (
-            "ndarray",
-            numpy.array([[1.0, 2.0], [math.nan, 1.0]]),
-            r"ndarray\[1\]\[0\]: nan has no JSON form; NaN and Inf",
-        ),
-        ("ndarray", numpy.array([-math.inf]), r"ndarray\[0\]: -inf has no JSON form"),
-        ("ndarray", [["a", math.nan]], r"ndarray\[0\]\[1\]: nan has no JSON form"),
-        ("jsonData", {"a": [1, {"b": math.inf}]}, r"jsonData\.a\[1\]\.b: inf has no JSON form"),
-        ("jsonData", {"a": numpy.array([math.nan])}, r"jsonData\.a\[0\]: nan has no JSON form"),
         ("jsonData", Strange(), "jsonData: Strange has no JSON form"),
         ("jsonData", {(1, 2): 3}, "jsonData: keys must be"),
         ("jsonData", "\ud800", "jsonData: .*surrogates not allowed"),
@@ -145,8 +141,7 @@ def test_names_and_meta_that_do_not_fit_are_refused() -> None:
         seldon_json.build("ndarray", [1], "ab")
     with pytest.raises(errors.EncodeError, match="names: int given, str is needed"):
         seldon_json.build("ndarray", [1], [1])  # type: ignore[list-item]
-    with pytest.raises(errors.EncodeError, match=r"meta\.tags\.a: nan has no JSON form"):
-        seldon_json.build("", meta={"tags": {"a": math.nan}})
+    assert text("", meta={"tags": {"a": math.nan}}) == '{"meta":{"tags":{"a":NaN}}}'
     with pytest.raises(errors.EncodeError, match="status: "):
         seldon_json.build("", status={"code": Strange()})
 

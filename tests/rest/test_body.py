@@ -128,11 +128,13 @@ def test_bodies_that_are_not_plain_json_go_to_rest_nodes_as_they_are(headers: tu
     assert {name: reply.headers[name] for name, _ in told} == dict(told)
 
 
-def test_feedback_is_read_whatever_its_form() -> None:
-    inference = MemoryInference(takes_foreign=True)
+@pytest.mark.parametrize("foreign", [False, True])
+def test_feedback_is_read_whatever_its_form_unless_nodes_take_it_as_it_is(foreign: bool) -> None:
+    inference = MemoryInference(takes_foreign=foreign)
     packed = gzip.compress(b'{"reward":1}')
     reply = exchange(head("POST", "/api/v1.0/feedback", "Content-Encoding: gzip", body=packed), inference)
-    assert (reply.status, inference.asked[0].text, inference.asked[0].form) == (200, b'{"reward":1}', Form.FEEDBACK)
+    read = (200, packed, Form.FOREIGN) if foreign else (200, b'{"reward":1}', Form.FEEDBACK)
+    assert (reply.status, inference.asked[0].text, inference.asked[0].form) == read
 
 
 def test_multipart_is_parsed_for_other_nodes() -> None:

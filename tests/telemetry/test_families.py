@@ -55,3 +55,17 @@ def test_counters_end_with_total_and_nothing_else_does() -> None:
 )
 def test_images_have_a_name_and_a_tag(image: str, parts: tuple[str, str]) -> None:
     assert families.split_image(image) == parts
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("org/model:1.2", ("org/model", "1.2")),
+        ("model", ("model", "")),
+        ("host:5000/org/model", ("host", "5000/org/model")),
+        ("host:5000/org/model:3", ("host:5000/org/model:3", "")),
+        ("", ("", "")),
+    ],
+)
+def test_calls_are_counted_with_the_image_as_seldon_parts_it(image: str, parts: tuple[str, str]) -> None:
+    assert families.counted_image(image) == parts
