@@ -9,7 +9,8 @@ from support import golden
 from support.kube.api import Object
 from support.kube.cluster import Cluster
 
-KNOWN = "duplicate port name"  # Seldon's names of ports, on which Services and monitors of users rely, are of a container
+KNOWN = "duplicate port name"
+"""Seldon's names of ports are those of each container; Services and monitors of users rely on them."""
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 FILES = [pytest.param(path, id=path.stem) for path in golden.files()]
 

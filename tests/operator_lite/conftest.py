@@ -1,6 +1,6 @@
 """Owns the fixtures that tests of the running operator share: clusters, and operators in them.
 
-`make envtest` runs those that use `cluster` on a real API server, and leaves out the others: they are the same anywhere.
+`make envtest` runs those that use `cluster` on a real API server; the others are the same anywhere, and left out.
 """
 
 import os

@@ -19,7 +19,8 @@ from support.resources import ONE
 from operator_lite.api import Api, ApiError
 from operator_lite.kinds import CONFIG_MAP, EVENT, LEASE, NAMESPACE, OWNED, RESOURCE, Kind
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+"""A real garbage collector asks twice a minute which kinds there are, and holds back when some are new."""
 Object = dict[str, Any]
 SPEC: Object = yaml.safe_load(ONE)
 DEPLOYMENT = next(kind for kind in OWNED if kind.name == "Deployment")
