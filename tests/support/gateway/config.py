@@ -1,6 +1,6 @@
 """Owns nginx's configuration for listeners and the rules behind them.
 
-Must not read the API server. A request is described by one line; the first rule whose pattern fits it takes it.
+Must not read the API server. Nothing is tried twice: what fails is seen to fail. A request is described by one line; the first rule whose pattern fits it takes it.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,8 @@ http {{
     map_hash_bucket_size 1024;
     variables_hash_max_size 4096;
     keepalive_requests 100000;
+    proxy_next_upstream off;
+    grpc_next_upstream off;
     http2_max_concurrent_streams 1000;
 """
 
