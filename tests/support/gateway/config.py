@@ -1,6 +1,7 @@
 """Owns nginx's configuration for listeners and the rules behind them.
 
-Must not read the API server. Nothing is tried twice: what fails is seen to fail. A request is described by one line; the first rule whose pattern fits it takes it.
+Must not read the API server. A request is described by one line; the first rule whose pattern fits it takes it. Nothing
+is tried twice: what fails is seen to fail.
 """
 
 from collections.abc import Sequence
