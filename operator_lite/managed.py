@@ -34,6 +34,11 @@ def changed_at(found: Mapping[str, Any]) -> str:
     return max((each.get("time") or "" for each in _entries(found) if _ours(each)), default="")
 
 
+def said(found: Mapping[str, Any]) -> list[Any]:
+    """What our applies have said of the object, and when it last changed anything: the same if one changed nothing."""
+    return [(each.get("time"), each.get("fieldsV1")) for each in _entries(found) if _ours(each)]
+
+
 def taken_over(found: Mapping[str, Any]) -> list[Object]:
     """The entries with those of Seldon's operator as ours: what we do not say goes when we apply next."""
     theirs = [each for each in _entries(found) if _is_seldons(each)]

@@ -22,7 +22,7 @@ from typing import Protocol
 from executor.errors import ManifestError
 from executor.manifest.seldon_shape import DeploymentModel
 from operator_lite import desired, kinds, managed, plan, pruning, resource, status
-from operator_lite.api import Api, ApiError, Unreachable
+from operator_lite.api import ENDING, Api, ApiError, Unreachable
 from operator_lite.config import Config
 from operator_lite.desired import TRAFFIC
 from operator_lite.events import Recorder
@@ -174,6 +174,8 @@ class Reconciler:
         except Unreachable:
             raise
         except ApiError as error:
+            if error.cause == ENDING:
+                raise _Gone from error
             self._fault(look, key, error.message)
         else:
             if done is not None:
@@ -201,7 +203,7 @@ class Reconciler:
             live = self._api.apply(managed.handed_over(live), managed.HANDOVER)
         done = self._api.apply(wanted)
         self._applied.remember(wanted, done)
-        if _version(done) != _version(live):
+        if managed.said(done) != managed.said(live):  # its version may be another's doing
             self._events.did(look.resource, "Update", kind, name)
         return done
 

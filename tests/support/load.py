@@ -7,8 +7,9 @@ import http.client
 import json
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from support.clients import GrpcClient
@@ -30,13 +31,17 @@ class Client:
 
     def rest(self) -> str:
         """Who answered over REST."""
+        return str(self.asked(ASKED)["strData"])
+
+    def asked(self, said: Mapping[str, Any]) -> Any:
+        """The answer over REST."""
         connection = http.client.HTTPConnection(self._host, timeout=30)
         try:
-            connection.request("POST", self._path, json.dumps(ASKED), {"Content-Type": "application/json"})
+            connection.request("POST", self._path, json.dumps(said), {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            said = answer.read()
-            assert answer.status == 200, f"{answer.status}: {said.decode(errors='replace')}"
-            return str(json.loads(said)["strData"])
+            body = answer.read()
+            assert answer.status == 200, f"{answer.status}: {body.decode(errors='replace')}"
+            return json.loads(body)
         finally:
             connection.close()
 
