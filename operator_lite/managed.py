@@ -53,6 +53,14 @@ def taken_over(found: Mapping[str, Any]) -> list[Object]:
     return [*others, entry]
 
 
+def others(found: Mapping[str, Any], name: str) -> Object:
+    """The labels or annotations of the object that neither we nor Seldon's operator say."""
+    path = ("metadata", name)
+    told = [each.get("fieldsV1") or {} for each in _entries(found) if _ours(each) or _is_seldons(each)]
+    pairs = found["metadata"].get(name) or {}
+    return {key: value for key, value in pairs.items() if not any(_has(each, (*path, key)) for each in told)}
+
+
 def handed_over(found: Mapping[str, Any]) -> Object:
     """What is applied in the name of `HANDOVER`: the number of pods as it is."""
     meta = {key: found["metadata"][key] for key in ("name", "namespace")}

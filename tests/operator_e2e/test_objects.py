@@ -9,6 +9,8 @@ from support import golden
 from support.kube.api import Object
 from support.kube.cluster import Cluster
 
+from operator_lite import crd, resource
+
 KNOWN = "duplicate port name"
 """Seldon's names of ports are those of each container; Services and monitors of users rely on them."""
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
@@ -29,6 +31,29 @@ def strictly(cluster: Cluster, namespace: str, *objects: Object) -> str:
 @pytest.mark.parametrize("path", FILES)
 def test_what_a_manifest_becomes_is_taken_without_a_warning(cluster: Cluster, namespace: str, path: Path) -> None:
     assert strictly(cluster, namespace, *golden.objects(path)) == ""
+
+
+@pytest.fixture(scope="module")
+def defined(cluster: Cluster) -> None:
+    """Our definition, as `kubectl apply -f` puts it there."""
+    cluster.kubectl("apply", "--validate=strict", "-f", str(crd.FILE))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd.FILE))
+
+
+@pytest.mark.parametrize("version", resource.SERVED)
+def test_manifests_are_taken_in_each_version_and_lose_nothing(
+    cluster: Cluster, defined: None, namespace: str, version: str
+) -> None:
+    labels = {resource.CONTROLLER: "nobody"}  # no webhook is to be asked
+    cluster.api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
+    path = f"/apis/{resource.GROUP}/{version}/namespaces/{namespace}/{resource.PLURAL}"
+    for each in golden.files():
+        manifest = golden.manifest(each)
+        name = each.stem.replace("_", "-")
+        meta = {**manifest["metadata"], "name": name, "namespace": namespace}
+        asked = {**manifest, "apiVersion": f"{resource.GROUP}/{version}", "metadata": meta}
+        strict = f"{path}?fieldValidation=Strict&dryRun=All"
+        assert cluster.api.create(strict, asked)["spec"] == manifest["spec"], each.stem
 
 
 def test_all_kinds_are_among_them() -> None:
