@@ -16,7 +16,7 @@ from support.installed import NAME, NAMESPACE, Installed
 from support.kube.api import Object, eventually
 from support.kube.cluster import Cluster
 from support.kubelet.setup import ROOT
-from support.load import Client
+from support.load import ASKED, Client
 
 CONTROLLER = "seldon.io/controller-id"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
@@ -80,7 +80,7 @@ def test_a_model_is_fetched_and_served_where_the_restricted_standard_holds(
     cluster.api.create(
         f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", {"metadata": {"name": "models"}, "spec": claim}
     )
-    bound = eventually(lambda: _bound(cluster, namespace), what="the claim is bound")
+    bound = eventually(lambda: _bound(cluster, namespace, "models"), what="the claim is bound")
     folder = Path(cluster.api.get(f"/api/v1/persistentvolumes/{bound}")["spec"]["hostPath"]["path"], "iris")
     folder.mkdir(parents=True)
     measured, kinds = load_iris(return_X_y=True)
@@ -99,10 +99,34 @@ def test_a_model_is_fetched_and_served_where_the_restricted_standard_holds(
     assert [each["state"]["terminated"]["reason"] for each in pod["status"]["initContainerStatuses"]] == ["Completed"]
 
 
-def _bound(cluster: Cluster, namespace: str) -> str:
-    found = cluster.api.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/models")
-    name: str = found["spec"].get("volumeName", "")
-    return name
+def _bound(cluster: Cluster, namespace: str, name: str) -> str:
+    found = cluster.api.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+    volume: str = found["spec"].get("volumeName", "")
+    return volume
+
+
+def test_what_a_router_learns_is_written_to_its_volume(
+    installed: Installed, cluster: Cluster, gateway: Gateway, namespace: str
+) -> None:
+    found = told()
+    predictor = found["spec"]["predictors"][0]
+    other = {**predictor["componentSpecs"][0]["spec"]["containers"][0], "name": "other"}
+    predictor["componentSpecs"][0]["spec"]["containers"].append(other)
+    children = [{"name": name, "type": "MODEL"} for name in ("model", "other")]
+    predictor["graph"] = {"name": "choice", "implementation": "UCB1", "children": children}
+    installed.apply(namespace, found)
+    installed.available(namespace, "shop")
+    client = Client(gateway, namespace, "shop")
+    try:
+        answer = client.asked(ASKED)
+        client.asked({"request": ASKED, "response": answer, "reward": 1.0}, "feedback")
+    finally:
+        client.close()
+    assert answer["meta"]["routing"]["choice"] in (0, 1)
+    bound = _bound(cluster, namespace, "shop-main-state")
+    folder = Path(cluster.api.get(f"/api/v1/persistentvolumes/{bound}")["spec"]["hostPath"]["path"])
+    assert (folder / "state.sqlite").stat().st_size > 0
+    assert (folder / "state.sqlite").stat().st_uid == 8888
 
 
 def test_what_scales_and_what_guards_find_their_pods(installed: Installed, cluster: Cluster, namespace: str) -> None:

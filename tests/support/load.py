@@ -25,7 +25,7 @@ class Client:
 
     def __init__(self, gateway: Gateway, namespace: str, name: str) -> None:
         self._host = urlsplit(gateway.http).netloc
-        self._path = f"/seldon/{namespace}/{name}/api/v1.0/predictions"
+        self._path = f"/seldon/{namespace}/{name}/api/v1.0"
         self._headers = (("seldon", name), ("namespace", namespace))
         self._grpc = GrpcClient(gateway.grpc)
 
@@ -33,11 +33,11 @@ class Client:
         """Who answered over REST."""
         return str(self.asked(ASKED)["strData"])
 
-    def asked(self, said: Mapping[str, Any]) -> Any:
+    def asked(self, said: Mapping[str, Any], what: str = "predictions") -> Any:
         """The answer over REST."""
         connection = http.client.HTTPConnection(self._host, timeout=30)
         try:
-            connection.request("POST", self._path, json.dumps(said), {"Content-Type": "application/json"})
+            connection.request("POST", f"{self._path}/{what}", json.dumps(said), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             body = answer.read()
             assert answer.status == 200, f"{answer.status}: {body.decode(errors='replace')}"
