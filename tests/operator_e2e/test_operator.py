@@ -1,6 +1,7 @@
 """Tests the operator as it is installed: who leads, what it adopts, what it lets be, where its pods may run."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def told(name: str = "shop", **pod: Any) -> Object:
     return {**HEAD, "metadata": {"name": name}, "spec": {"predictors": [predictor]}}
 
 
+def guide() -> list[list[str]]:
+    """What docs/install.md says to kubectl to install the operator, and a first graph."""
+    block = (ROOT / "docs" / "install.md").read_text().split("```\n")[1]
+    return [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+
+
 def label(cluster: Cluster, namespace: str, **labels: str | None) -> None:
     """Sets labels of a namespace."""
     cluster.api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
@@ -46,6 +53,17 @@ def holder(cluster: Cluster) -> str:
 def deployment(cluster: Cluster, namespace: str, name: str) -> Object:
     """One as it is."""
     return cluster.api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+
+
+def test_what_the_guide_says_works(
+    installed: Installed, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    install, *first = guide()
+    assert "deployment.apps/millrace-operator" in cluster.kubectl(*install, "--dry-run=server")
+    for each in first:
+        said = cluster.kubectl("-n", namespace, *each)
+    assert said == "seldondeployment.machinelearning.seldon.io/echo condition met\n"
 
 
 @pytest.mark.timeout(300)

@@ -1,6 +1,7 @@
 """Owns the fixtures that tests of the running operator share: clusters, and operators in them.
 
-`make envtest` runs those that use `cluster` on a real API server; the others are the same anywhere, and left out.
+`make envtest` runs those that use `cluster` on a real API server, and those that use `kubectl`; the others are the same
+anywhere, and left out.
 """
 
 import os
@@ -15,6 +16,7 @@ from support.operators import Running, operators
 
 from operator_lite.crd import FILE
 
+REAL = {"cluster", "kubectl"}
 SCRATCH = os.environ.get("MILLRACE_ENVTEST")
 """Where `make envtest` keeps what its clusters write."""
 
@@ -24,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if SCRATCH is None:
         return
     here = Path(__file__).parent
-    left = [each for each in items if here in each.path.parents and "cluster" not in getattr(each, "fixturenames", ())]
+    left = [each for each in items if here in each.path.parents and not REAL & set(getattr(each, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left)
     items[:] = [each for each in items if each not in left]
 
