@@ -30,6 +30,8 @@ PAGE = 500
 CONNECTIONS = 32
 KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """A watch says nothing for minutes; that its connection is gone shows within one."""
+ENDING = "NamespaceTerminating"
+"""The cause of a refusal to make anything where all is being deleted."""
 OnCall = Callable[[str, int, float], None]
 """Is told of each request: its verb, the status of the answer (0 if there was none), and the seconds it took."""
 
@@ -256,4 +258,6 @@ def _refusal(error: ApiException, verb: str, path: str) -> ApiError:
     if not isinstance(said, dict):
         said = {}
     message = said.get("message") or f"{verb} {path}: {error.reason}"
-    return ApiError(error.status, said.get("reason") or str(error.reason), message)
+    causes = [each.get("reason") for each in (said.get("details") or {}).get("causes") or []]
+    cause = ENDING if ENDING in causes else said.get("reason") or str(error.reason)
+    return ApiError(error.status, cause, message)

@@ -130,7 +130,8 @@ class Config:
         return Image(self.engine_image) if self.engine_image else Image(self.image, ("executor",))
 
     def _own_servers(self) -> dict[str, Server]:
-        own = {name: {"seldon": Image(self.image, ("node", name))} for name in servers.HERE}
+        # Probes, and executors in other pods, come by the pod's own address.
+        own = {name: {"seldon": Image(self.image, ("node", name, "--host=0.0.0.0"))} for name in servers.HERE}
         return {name: {**images, **_FOREIGN_TOO.get(name, {})} for name, images in own.items()}
 
 

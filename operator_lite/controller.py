@@ -59,6 +59,11 @@ class Controller:
         metrics.gauge("resources", "Resources, by state.", self._states, ("state",))
         metrics.gauge("lists", "Lists of all objects of a kind since the start.", self._lists, ("kind",))
 
+    def use(self, config: Config) -> None:
+        """Another configuration counts from now on."""
+        self._reconciler.config = config
+        self._all_again()
+
     # --- what is known of the cluster
 
     def resource(self, key: Key) -> Object | None:

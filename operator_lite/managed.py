@@ -34,6 +34,11 @@ def changed_at(found: Mapping[str, Any]) -> str:
     return max((each.get("time") or "" for each in _entries(found) if _ours(each)), default="")
 
 
+def said(found: Mapping[str, Any]) -> list[Any]:
+    """What our applies have said of the object, and when it last changed anything: the same if one changed nothing."""
+    return [(each.get("time"), each.get("fieldsV1")) for each in _entries(found) if _ours(each)]
+
+
 def taken_over(found: Mapping[str, Any]) -> list[Object]:
     """The entries with those of Seldon's operator as ours: what we do not say goes when we apply next."""
     theirs = [each for each in _entries(found) if _is_seldons(each)]
@@ -46,6 +51,14 @@ def taken_over(found: Mapping[str, Any]) -> list[Object]:
         fields = _joined(fields, each.get("fieldsV1") or {})
     entry = {**theirs[0], "manager": MANAGER, "operation": "Apply", "fieldsV1": fields}
     return [*others, entry]
+
+
+def others(found: Mapping[str, Any], name: str) -> Object:
+    """The labels or annotations of the object that neither we nor Seldon's operator say."""
+    path = ("metadata", name)
+    told = [each.get("fieldsV1") or {} for each in _entries(found) if _ours(each) or _is_seldons(each)]
+    pairs = found["metadata"].get(name) or {}
+    return {key: value for key, value in pairs.items() if not any(_has(each, (*path, key)) for each in told)}
 
 
 def handed_over(found: Mapping[str, Any]) -> Object:

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from executor.errors import ManifestError
-from operator_lite import desired, kinds, plan, resource
+from operator_lite import desired, kinds, managed, plan, resource
 from operator_lite.api import Api, ApiError
 from operator_lite.config import Config
 from operator_lite.kinds import NAMESPACE, OWNED, RESOURCE, Kind
@@ -156,6 +156,11 @@ def _in_place_of(wanted: Object, live: Object) -> Object:
     if wanted["kind"] == "Deployment" and "replicas" not in spec:
         spec["replicas"] = has.get("replicas")
     meta = {**wanted["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+    meta |= {
+        name: {**managed.others(live, name), **(meta.get(name) or {})}
+        for name in ("labels", "annotations")
+        if meta.get(name) or managed.others(live, name)
+    }
     return {**wanted, "metadata": meta, "spec": spec}
 
 

@@ -24,6 +24,7 @@ from operator_lite.controller import RESYNC_S, WORKERS, Controller
 from operator_lite.election import Election, Terms
 from operator_lite.health import Pages
 from operator_lite.kinds import CONFIG_MAP
+from operator_lite.live import Live
 from operator_lite.metrics import Metrics
 from operator_lite.preview import Preview
 from operator_lite.reconcile import SETTLE_S
@@ -72,7 +73,8 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
     """Runs until a signal comes, or the lead is lost; the exit status."""
     metrics = Metrics()
     api = Api.connect(options.kubeconfig, options.context, lambda verb, code, _: metrics.requests.add(verb, str(code)))
-    settings = configuration(api, options, environment)
+    live = Live(lambda: configuration(api, options, environment))
+    settings = live.config
     name = environment.get("POD_NAME") or socket.gethostname()
     lease = options.lease + (f"-{settings.controller_id}" if settings.controller_id else "")
     own = own_namespace(options, environment)
@@ -84,13 +86,15 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
         api, settings, metrics, options.namespace, options.workers, options.resync_s, options.settle_s
     )
     metrics.gauge("leader", "Whether this one leads.", lambda: {(): float(election is None or election.leads)})
+    metrics.gauge("config_refused", "Whether what is written is wrong.", lambda: {(): float(bool(live.refused))})
     where = f"namespace {options.namespace}" if options.namespace else "all namespaces"
     log.info("operator for %s of %s", where, api.host)
     hook = webhook.settings(options.webhook, own)
     with (
         _stopped_by_signals() as stop,
         _served(options, controller, election, metrics),
-        webhook.served(hook, api, lambda: settings),
+        webhook.served(hook, api, lambda: live.config),
+        live.followed(controller.use),
     ):
         return lead(controller, election, stop)
 

@@ -22,7 +22,7 @@ from typing import Protocol
 from executor.errors import ManifestError
 from executor.manifest.seldon_shape import DeploymentModel
 from operator_lite import desired, kinds, managed, plan, pruning, resource, status
-from operator_lite.api import Api, ApiError, Unreachable
+from operator_lite.api import ENDING, Api, ApiError, Unreachable
 from operator_lite.config import Config
 from operator_lite.desired import TRAFFIC
 from operator_lite.events import Recorder
@@ -108,7 +108,8 @@ class Reconciler:
     ) -> None:
         self._api = api
         self._world = world
-        self._config = config
+        self.config = config
+        """May be another from one look to the next."""
         self._now = now
         self._settle_s = settle_s
         self._events = Recorder(api, now)
@@ -116,20 +117,20 @@ class Reconciler:
 
     def reconcile(self, key: Key) -> Result:
         """One look. Raises `ApiError` when the server cannot be asked."""
-        found = self._world.resource(key)
+        found, config = self._world.resource(key), self.config
         if found is None or found["metadata"].get("deletionTimestamp"):
             self._applied.forget(key)
             return Result()
-        if not resource.is_ours(found, self._config, self._world.namespace_labels(key[0])):
+        if not resource.is_ours(found, config, self._world.namespace_labels(key[0])):
             return Result()
         try:
-            model = resource.read(found, self._config)
+            model = resource.read(found, config)
         except ManifestError as error:
             return self._refuse(found, resource.told(error))
         for each in resource.warnings(model):
             self._events.warn(found, IGNORED, each)
         try:
-            return self._bring(found, model)
+            return self._bring(found, model, config)
         except _Gone:
             return Result()
 
@@ -138,9 +139,9 @@ class Reconciler:
         self._say(found, lambda it: status.refused(it, message, self._time()))
         return Result(state=status.FAILED)
 
-    def _bring(self, found: Object, model: DeploymentModel) -> Result:
-        scopes = desired.scopes(model, self._config)
-        wanted = [plan.owned(each, found) for each in desired.desired(model, self._config)]
+    def _bring(self, found: Object, model: DeploymentModel, config: Config) -> Result:
+        scopes = desired.scopes(model, config)
+        wanted = [plan.owned(each, found) for each in desired.desired(model, config)]
         meta = found["metadata"]
         there = self._world.children(meta["uid"], meta["namespace"])
         look = Look(found, {kinds.key(each): each for each in there})
@@ -173,6 +174,8 @@ class Reconciler:
         except Unreachable:
             raise
         except ApiError as error:
+            if error.cause == ENDING:
+                raise _Gone from error
             self._fault(look, key, error.message)
         else:
             if done is not None:
@@ -200,7 +203,7 @@ class Reconciler:
             live = self._api.apply(managed.handed_over(live), managed.HANDOVER)
         done = self._api.apply(wanted)
         self._applied.remember(wanted, done)
-        if _version(done) != _version(live):
+        if managed.said(done) != managed.said(live):  # its version may be another's doing
             self._events.did(look.resource, "Update", kind, name)
         return done
 

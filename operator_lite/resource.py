@@ -3,7 +3,6 @@
 Must not fill anything in: `operator_lite.defaults` does.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ CONTROLLER = "seldon.io/controller-id"
 
 def read(found: Mapping[str, Any], config: Config) -> DeploymentModel:
     """The resource as it is written. Raises ManifestError with everything that is wrong with it."""
-    return admit(document.read(json.dumps(found, ensure_ascii=False))[0], config)
+    return admit(document.of(found), config)
 
 
 def admit(found: document.Document, config: Config) -> DeploymentModel:

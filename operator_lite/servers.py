@@ -100,6 +100,10 @@ def _base(scope: Scope, image: Image, container: Opaque) -> Object:
         return dict(container)
     if image.args:
         fallback["args"] = list(image.args)
+    if image.is_ours:
+        # It listens while its model is loading still, so that it listens says too little.
+        scheme = "HTTPS" if scope.secret and not scope.has_engine else "HTTP"
+        fallback["readinessProbe"] = pieces.http_probe("/ready", "http", 20, 1, scheme)
     found = {**fallback, **container}
     return pieces.mount(found, pieces.tmp_mount(found["name"])) if image.is_ours else found
 

@@ -132,18 +132,17 @@ def _deployment(found: Object | None) -> Verdict:
 
 
 def _route(found: Object | None) -> Verdict:
-    """A route is well when each Gateway that it names has accepted it; those that said nothing may yet."""
+    """A route is well when each Gateway that it names has accepted it as it is now; those that said nothing may yet."""
     if found is None:
         return Verdict(None, "Missing", "is not there yet")
-    parents = (found.get("status") or {}).get("parents") or []
-    for each in parents:
-        for condition in each.get("conditions") or []:
-            if condition.get("type") in ("Accepted", "ResolvedRefs") and condition.get("status") == "False":
-                return Verdict(False, condition.get("reason", ""), condition.get("message", "is not accepted"))
-    accepted = [
-        any(one.get("type") == "Accepted" and one.get("status") == "True" for one in each.get("conditions") or [])
-        for each in parents
-    ]
+    generation = found["metadata"].get("generation", 0)
+    accepted = []
+    for each in (found.get("status") or {}).get("parents") or []:
+        said = [one for one in each.get("conditions") or [] if one.get("observedGeneration", generation) >= generation]
+        for one in said:
+            if one.get("type") in ("Accepted", "ResolvedRefs") and one.get("status") == "False":
+                return Verdict(False, one.get("reason", ""), one.get("message", "is not accepted"))
+        accepted.append(any(one.get("type") == "Accepted" and one.get("status") == "True" for one in said))
     return Verdict(True) if accepted and all(accepted) else Verdict(None, UNSAID, "no Gateway has accepted it yet")
 
 

@@ -26,7 +26,7 @@ examples:
 
 environment: WATCH_NAMESPACE, POD_NAMESPACE, POD_NAME, CONTROLLER_ID, MILLRACE_IMAGE, TRAFFIC, GATEWAY, and the other
 variables of Seldon's operator; docs/operator.md lists them. The config map (--config-map) takes the same names, and
-wins over them; a change of it counts from the next start on.
+wins over them; a change of it counts within seconds.
 """
 NEEDS = "the operator needs the client of Kubernetes: pip install 'millrace[operator]'"
 

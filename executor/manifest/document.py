@@ -7,6 +7,7 @@ expands aliases without counting and lets the last of two equal keys win. Scalar
 them, which is JSON plus YAML 1.1 booleans: no dates, no base-60 numbers, and every mapping key is text.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -111,6 +112,38 @@ def read(text: str, source: str = "") -> list[Document]:
         raise ManifestError([error.problem], source) from None
     except (ValueError, OverflowError) as error:  # PyYAML, on escapes and directives with impossible numbers
         raise ManifestError([Problem("", f"not valid YAML: {error}")], source) from error
+
+
+def of(value: Any) -> Document:
+    """The same of what was read already, as JSON: it has no lines, but an order. Raises ManifestError likewise."""
+    marks: dict[Path, Mark] = {}
+    problems: list[Problem] = []
+    try:
+        found = _marked(value, (), marks, problems)
+    except _Stop as error:
+        raise ManifestError([error.problem]) from None
+    return Document(found, marks, 1, tuple(problems))
+
+
+def _marked(value: Any, path: Path, marks: dict[Path, Mark], problems: list[Problem]) -> Any:
+    place = (1, len(marks) + 1)
+    if len(path) >= DEPTH_MAX:
+        raise _Stop(f"nested more than {DEPTH_MAX} levels deep", place)
+    if len(marks) >= VALUES_MAX:
+        raise _Stop(f"more than {VALUES_MAX} values", place)
+    marks[path] = Mark(*place)
+    if isinstance(value, dict):
+        return {key: _marked(each, (*path, key), marks, problems) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_marked(each, (*path, index), marks, problems) for index, each in enumerate(value)]
+    text = value if isinstance(value, str) else json.dumps(value)
+    marks[path] = Mark(*place, text)
+    try:
+        _joined(text)
+    except ValueError as error:
+        problems.append(Problem(dotted(path), str(error), *place))
+        return ""
+    return value
 
 
 def decode(data: bytes, source: str = "") -> str:

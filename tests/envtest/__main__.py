@@ -15,7 +15,7 @@ from pathlib import Path
 
 from envtest import crds, tools
 
-TESTS = "tests/operator_e2e"
+TESTS = ("tests/operator_lite", "tests/operator_e2e")
 NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
 NEEDED = {"ip": "iproute2", "nft": "nftables", "nginx": "nginx-light", "setpriv": "util-linux", "unshare": "util-linux"}
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if arguments[:1] == ["--shell"]:
         return run(arguments[1:] or [os.environ.get("SHELL", "/bin/sh")])
-    given = arguments if any(Path(each.partition("::")[0]).exists() for each in arguments) else [TESTS, *arguments]
+    given = arguments if any(Path(each.partition("::")[0]).exists() for each in arguments) else [*TESTS, *arguments]
     return run([sys.executable, "-m", "pytest", *given])
 
 

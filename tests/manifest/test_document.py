@@ -263,3 +263,33 @@ def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
         assert isinstance(decode(data), str)
     except ManifestError as error:
         assert error.problems[0].line is not None
+
+
+# --- what was read already
+
+
+def test_what_was_read_already_is_marked_in_its_order() -> None:
+    value = {"b": [1, 1.5, True, None, "x"], "a": {"k.e/y": "é"}}
+    found = documents.of(value)
+    assert found.value == value
+    assert [found.text(("b", index)) for index in range(5)] == ["1", "1.5", "true", "null", "x"]
+    assert found.named(("a", "k.e/y")) == 'a["k.e/y"]'
+    assert found.mark(("b", 4)).column < found.mark(("a", "k.e/y")).column
+    assert found.mark(("a", "nothing", "there")) == found.mark(("a",))
+    assert found.problems == ()
+
+
+def test_it_is_bounded_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep: object = 1
+    for _ in range(documents.DEPTH_MAX):
+        deep = [deep]
+    with pytest.raises(ManifestError, match="nested more than"):
+        documents.of(deep)
+    monkeypatch.setattr(documents, "VALUES_MAX", 3)
+    with pytest.raises(ManifestError, match="more than 3 values"):
+        documents.of([1, 2, 3])
+
+
+def test_half_a_character_in_it_is_a_problem_of_its_field() -> None:
+    found = documents.of({"a": ["\ud800"]})
+    assert [(each.path, each.message) for each in found.problems] == [("a[0]", "half a surrogate pair in a text")]

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from envtest.inside import ADDRESS, FOLDER
 from support.gateway.running import Gateway
+from support.installed import Installed
 from support.kube.cluster import Cluster
 from support.kubelet.setup import ROOT, Image, python
 from support.node import Node
+
+from operator_lite import config
 
 HASTE = 10.0
 """What probes of tests wait, in tenths of what their manifests say."""
@@ -23,8 +26,12 @@ HASTE = 10.0
 def images() -> dict[str, Image]:
     """Commands that stand for images, for tests of the node and the gateway themselves."""
     http = python("-m", "http.server", "8000")
+    ours = python("-P", "-m", "executor")
+    told = python("-P", "-m", "executor", "microservice", f"{ROOT}/tests/support/told.py:Told")
     return {
-        "millrace/millrace:test": python("-P", "-m", "executor"),
+        config.IMAGE: ours,
+        "millrace/millrace:test": ours,
+        "millrace/test-told:1": told,
         "millrace/test-http:1": http,
         "millrace/test-shell:1": Image(("sh", "-c")),
         "millrace/test-python:1": Image((sys.executable, "-u", "-c")),
@@ -59,6 +66,16 @@ def gateway(cluster: Cluster, node: Node) -> Iterator[Gateway]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster, node: Node, gateway: Gateway) -> Iterator[Installed]:
+    """Our operator, as its manifests have it."""
+    try:
+        with Installed(cluster, gateway) as running:
+            yield running
+    finally:
+        print(node.logs("millrace-system"))
+
+
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace for one test, deleted with all that is in it. When the test fails, all that was said is shown."""
@@ -71,5 +88,6 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
         running.daemons.show()
         if isinstance(running, Node):
             print(running.logs(name))
+            print(running.logs("millrace-system"))
         running.daemons.check()
     cluster.api.delete(f"/api/v1/namespaces/{name}")

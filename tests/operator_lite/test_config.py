@@ -11,7 +11,9 @@ def test_by_default_everything_is_ours() -> None:
     assert found == config.Config()
     assert found.engine() == config.Image(config.IMAGE, ("executor",))
     assert found.fetcher() == config.Image(config.IMAGE, ("fetch",))
-    assert found.server("XGBOOST_SERVER", "seldon") == config.Image(config.IMAGE, ("node", "XGBOOST_SERVER"))
+    assert found.server("XGBOOST_SERVER", "seldon") == config.Image(
+        config.IMAGE, ("node", "XGBOOST_SERVER", "--host=0.0.0.0")
+    )
     assert (found.protocols(), found.server_types()) == (("seldon",), ("rpc",))
 
 

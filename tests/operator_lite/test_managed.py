@@ -35,6 +35,21 @@ def test_when_we_said_it_last() -> None:
     assert managed.changed_at(found(SELDON)) == ""
 
 
+def test_an_apply_that_changed_nothing_says_the_same() -> None:
+    assert managed.said(found(STATUS, OURS, SELDON)) == managed.said(found(OURS, KUBE))
+    assert managed.said(found({**OURS, "time": "2026-01-03T00:00:00Z"})) != managed.said(found(OURS))
+    assert managed.said(found(entry("millrace-operator", "Apply", {}, time=OURS["time"]))) != managed.said(found(OURS))
+
+
+def test_what_others_say_of_labels() -> None:
+    theirs = entry("manager", "Update", {"f:metadata": {"f:labels": {".": {}, "f:a": {}}}})
+    ours = entry("millrace-operator", "Apply", {"f:metadata": {"f:labels": {"f:b": {}}}})
+    given = found(theirs, ours, KUBE)
+    given["metadata"]["labels"] = {"a": "1", "b": "2", "c": "3"}
+    assert managed.others(given, "labels") == {"c": "3"}
+    assert managed.others(given, "annotations") == {}
+
+
 def test_what_seldons_operator_said_becomes_ours() -> None:
     entries = managed.taken_over(found(KUBE, SELDON, OURS))
     assert entries[0] == KUBE

@@ -52,6 +52,13 @@ def built(folder: Path) -> list[Object]:
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
+@pytest.fixture
+def kubectl() -> None:
+    """What makes overlays."""
+    if KUBECTL is None:
+        pytest.skip("there is no kubectl to make overlays; `make envtest` brings one")
+
+
 @pytest.fixture(scope="module")
 def cluster() -> list[Object]:
     """The operator for all namespaces."""
@@ -245,7 +252,7 @@ def test_what_is_wrong_is_refused_even_when_no_operator_answers() -> None:
 # --- overlays
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl to make overlays")
+@pytest.mark.usefixtures("kubectl")
 @pytest.mark.parametrize("name", ["millrace", "team-a"])
 def test_an_operator_of_one_namespace(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
@@ -273,7 +280,7 @@ def test_an_operator_of_one_namespace(name: str, tmp_path: Path) -> None:
     assert list(faults(one(found, "Deployment")["spec"]["template"]["spec"])) == []
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl to make overlays")
+@pytest.mark.usefixtures("kubectl")
 def test_defaulting_is_a_component(tmp_path: Path, cluster: list[Object]) -> None:
     shutil.copytree(FOLDER, tmp_path / "manifests")
     text = "resources: [../manifests]\ncomponents: [../manifests/defaulting]\n"
@@ -284,7 +291,7 @@ def test_defaulting_is_a_component(tmp_path: Path, cluster: list[Object]) -> Non
     assert one(found, "MutatingWebhookConfiguration")["metadata"]["name"] == "millrace-webhook"
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl to make overlays")
+@pytest.mark.usefixtures("kubectl")
 def test_the_overlays_of_the_guide_can_be_made(tmp_path: Path) -> None:
     text = (FOLDER.parents[1] / "docs" / "install.md").read_text()
     overlays = [textwrap.dedent(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.S)]

@@ -55,14 +55,15 @@ def test_it_follows_what_changes(cluster: Cluster) -> None:
 
 
 def test_it_knows_what_belongs_to_whom(cluster: Cluster) -> None:
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u1", "controller": True}
-    with mirrored(cluster) as (mirror, _):
-        found = cluster.api.create(config_map(cluster, "a", ownerReferences=[owner]))
-        cluster.api.create(config_map(cluster, "b"))
+    uid = cluster.api.create(config_map(cluster, "o"))["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": uid, "controller": True}
+    with mirrored(cluster, labels="seen") as (mirror, _):
+        found = cluster.api.create(config_map(cluster, "a", ownerReferences=[owner], labels={"seen": ""}))
+        cluster.api.create(config_map(cluster, "b", labels={"seen": ""}))
         until(lambda: len(mirror.all()) == 2)
-        assert [each["metadata"]["name"] for each in mirror.of_owner("u1")] == ["a"]
+        assert [each["metadata"]["name"] for each in mirror.of_owner(uid)] == ["a"]
         changed = cluster.api.replace({**found, "metadata": {**found["metadata"], "ownerReferences": []}})
-        until(lambda: mirror.of_owner("u1") == [])
+        until(lambda: mirror.of_owner(uid) == [])
         cluster.api.delete(changed)
         until(lambda: len(mirror.all()) == 1)
 

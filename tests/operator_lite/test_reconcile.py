@@ -212,10 +212,10 @@ def test_a_look_that_breaks_is_one_resources_alone(
 ) -> None:
     real = reconcile.Reconciler._bring
 
-    def breaks(self: reconcile.Reconciler, found: Any, model: Any) -> reconcile.Result:
+    def breaks(self: reconcile.Reconciler, found: Any, *more: Any) -> reconcile.Result:
         if found["metadata"]["name"] == "odd":
             raise ZeroDivisionError("nobody thought of this")
-        return real(self, found, model)
+        return real(self, found, *more)
 
     monkeypatch.setattr(reconcile.Reconciler, "_bring", breaks)
     running = operator(fragile, workers=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from support.resources import CONFIG, container, made, of_kind, pod, variables
 
-from operator_lite.config import Config
+from operator_lite.config import Config, Image
 
 V2 = replace(CONFIG, engine_image="executor:v2")
 
@@ -75,3 +75,20 @@ def test_triton_without_initializer_needs_no_secret() -> None:
     assert "initContainers" not in pod(deployment)
     assert "envFrom" not in container(deployment, "m")
     assert "--model-repository=gs://m" in container(deployment, "m")["args"]
+
+
+def test_servers_of_ours_are_asked_whether_they_are_ready() -> None:
+    asked = {"path": "/ready", "port": "http", "scheme": "HTTP"}
+    unit = "implementation: SKLEARN_SERVER, modelUri: 'gs://m'"
+    assert container(served(unit), "m")["readinessProbe"]["httpGet"] == asked
+    other = replace(CONFIG, servers={"SKLEARN_SERVER": {"seldon": Image("own:1")}})
+    assert container(served(unit, config=other), "m")["readinessProbe"]["tcpSocket"] == {"port": "http"}
+    own = served(unit, "[{name: m, readinessProbe: {exec: {command: [ask]}}}]")
+    assert container(own, "m")["readinessProbe"] == {"exec": {"command": ["ask"]}}
+
+
+def test_they_are_asked_as_they_serve() -> None:
+    alone = "annotations: {seldon.io/no-engine: 'true'}, ssl: {certSecretName: pair}"
+    spec = f"predictors: [{{name: p, {alone}, graph: {{name: m, implementation: SKLEARN_SERVER, modelUri: 'gs://m'}}}}]"
+    (deployment,) = of_kind(made(spec), "Deployment").values()
+    assert container(deployment, "m")["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"

@@ -122,6 +122,15 @@ def test_routes_that_no_gateway_speaks_of_are_pending_but_hold_nothing_up() -> N
     assert said(observed[:-1])["state"] == "Creating"
 
 
+@pytest.mark.parametrize("status", ["True", "False"])
+def test_what_a_gateway_said_of_a_route_before_it_changed_does_not_count(status: str) -> None:
+    observed = live()
+    (condition,) = observed[-1]["status"]["parents"][0]["conditions"]
+    condition |= {"status": status, "observedGeneration": 1}
+    found = said(observed)
+    assert (found["state"], conditions(found)["RoutesReady"]) == ("Available", ("Unknown", "NoGatewayHasAnswered"))
+
+
 def test_a_transition_keeps_its_time() -> None:
     first = said(live())
     again = said(live(), now=LATER, resource={**sdep(), "status": first})

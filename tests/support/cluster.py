@@ -1,10 +1,9 @@
 """Owns a cluster for tests of the operator: an API server, and hands that do what kubelets and controllers would.
 
-Must not know the operator. With MILLRACE_TEST_KUBECONFIG the server is a real one (`make envtest`), else the one of
-`apiserver`; tests that use nothing but `Cluster` run on both. A real one has the definitions of `DEFINED` installed.
+Must not know what the operator does. The server is the one of `apiserver`, or a real one (`make envtest`); tests that
+use nothing but `Cluster` run on both.
 """
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,9 +19,8 @@ from support.resources import ONE
 from operator_lite.api import Api, ApiError
 from operator_lite.kinds import CONFIG_MAP, EVENT, LEASE, NAMESPACE, OWNED, RESOURCE, Kind
 
-REAL = os.environ.get("MILLRACE_TEST_KUBECONFIG", "")
-DEFINED = tuple(kind for kind in OWNED if kind.is_optional)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+"""A real garbage collector asks twice a minute which kinds there are, and holds back when some are new."""
 Object = dict[str, Any]
 SPEC: Object = yaml.safe_load(ONE)
 DEPLOYMENT = next(kind for kind in OWNED if kind.name == "Deployment")
@@ -150,10 +148,10 @@ def until(holds: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A real cluster if there is one, else ours."""
-    if REAL:
-        yield Cluster(Path(REAL))
+def cluster(folder: Path, real: Path | None = None) -> Iterator[Cluster]:
+    """The cluster of a kubeconfig if there is one, else ours."""
+    if real is not None:
+        yield Cluster(real)
         return
     server = served()
     try:

@@ -43,6 +43,12 @@ def parts(path: Path) -> tuple[str, str]:
     return f"{head}\n---\n{manifest}", "".join(rest)
 
 
+def manifest(path: Path) -> dict[str, Any]:
+    """The file's manifest."""
+    found: dict[str, Any] = document.read(parts(path)[0])[1].value
+    return found
+
+
 def objects(path: Path) -> list[dict[str, Any]]:
     """What the file's manifest becomes."""
     head, manifest = document.read(parts(path)[0])

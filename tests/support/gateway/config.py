@@ -1,6 +1,7 @@
 """Owns nginx's configuration for listeners and the rules behind them.
 
-Must not read the API server. A request is described by one line; the first rule whose pattern fits it takes it.
+Must not read the API server. A request is described by one line; the first rule whose pattern fits it takes it. Nothing
+is tried twice: what fails is seen to fail.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ http {{
     map_hash_bucket_size 1024;
     variables_hash_max_size 4096;
     keepalive_requests 100000;
+    proxy_next_upstream off;
+    grpc_next_upstream off;
     http2_max_concurrent_streams 1000;
 """
 
