@@ -1,4 +1,4 @@
-"""Python that is told of a cancelled call and acts at once: on the request that the call was of, or on other calls of it."""
+"""Python that is told of a cancelled call and acts at once: on the request that it was of, or on its other calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
