@@ -89,7 +89,8 @@ cdef void fail(request_t *request, error_t *error) noexcept nogil:
     error_free(request.error)    # a feedback walk may have met one already
     request.error = error
     cancel_calls(request)
-    request.front.finish(request)
+    if request.front != NULL:    # else it was cancelled meanwhile, by Python that was told of a cancelled call
+        request.front.finish(request)
     leave(request)
 
 
@@ -225,7 +226,11 @@ cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept 
     message_unref(call.message)
     call.message = NULL
     request.holds += 1
-    step.after(step, answer, error)
+    if not request.over:
+        step.after(step, answer, error)
+    else:                        # cancelled by what was told of this call's end
+        message_unref(answer)
+        error_free(error)
     leave(request)
 
 

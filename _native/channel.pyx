@@ -229,7 +229,7 @@ cdef void on_refused(session_t *session, stream_t *stream, int status, const cha
 # connection was lost before any byte of the call was with the socket: the connections of a server that died are found
 # dead one after another, so that counts more often.
 cdef bint is_to_be_sent_again(exchange_t *exchange, const stream_t *stream, uint32_t code) noexcept nogil:
-    if exchange.done == dropped or exchange.channel.closed:
+    if exchange.done == dropped or exchange.channel.closed or exchange.body != NULL:
         return False
     if code == H2_REFUSED_STREAM:
         exchange.refused += 1

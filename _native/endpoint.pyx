@@ -82,8 +82,9 @@ cdef error_t *error_of_exception(object exception) noexcept:
     cdef bytes details = b""
     cdef str words
     cdef int status = STATUS_INTERNAL
-    if not isinstance(exception, Exception):
-        # sys.exit and the like are a component's failure, not the end of whoever waits for its answer.
+    if not isinstance(exception, Exception) or isinstance(exception, StopIteration):
+        # sys.exit and the like are a component's failure, not the end of whoever waits for its answer. And no future
+        # takes a StopIteration.
         exception = errors.ComponentError(words_of(exception))
     if isinstance(exception, errors.Error):
         status, words, details = parts_of(exception)

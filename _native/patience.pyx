@@ -31,7 +31,11 @@ cdef void on_late(timer_t *timer, double now) noexcept nogil:
     cdef endpoint_t *endpoint = step.request.program.nodes[step.index].endpoint
     cdef char[64] text
     snprintf(text, sizeof(text), b"no answer within %g ms", endpoint.timeout * 1e3)
+    # Python is told, and may cancel the request: it stays, and this call is left alone.
+    step.request.holds += 1
+    step.calling = False
     endpoint.ops.cancel(endpoint, &step.call)
+    step.request.holds -= 1
     step.call.complete(
         &step.call, NULL, error_at(STATUS_DEADLINE_EXCEEDED, step.call.node, step.call.node_size, text)
     )

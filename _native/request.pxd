@@ -51,7 +51,7 @@ ctypedef struct request_t:
     double deadline              # 0: none
     double started
     timer_t timer
-    const front_ops_t *front
+    const front_ops_t *front     # NULL: cancelled
     void *user                   # the front's own
     message_t *answer
     error_t *error

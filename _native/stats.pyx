@@ -119,8 +119,7 @@ cdef class Region:
         """
         cdef int index
         cdef uint32_t before
-        cdef int look
-        for look in range(LOOKS_MAX):
+        for _ in range(LOOKS_MAX):
             found = {}
             before = observe(&self.at(0).generation)
             for index in range(self.segments):

@@ -212,6 +212,20 @@ async def test_refused_stream_is_tried_once_more() -> None:
     assert seen == [1, 3]
 
 
+async def test_what_was_answered_in_part_is_not_asked_again() -> None:
+    seen: list[int] = []
+
+    def answer(peer: Peer, stream: Stream) -> None:
+        seen.append(stream.id)
+        peer.h2.send_headers(stream.id, [(":status", "200"), ("content-type", "application/grpc")])
+        peer.h2.send_data(stream.id, ANSWER)
+        peer.reset(stream, h2.errors.ErrorCodes.REFUSED_STREAM)
+
+    async with scripted(always(answer)) as target, calling(target) as made:
+        error = await refusal(made)
+        assert (error.status, seen) == (Status.UNAVAILABLE, [1])
+
+
 async def test_answer_that_came_whole_counts_whatever_follows() -> None:
     def answer(peer: Peer, stream: Stream) -> None:
         peer.answer(stream, ANSWER)

@@ -47,7 +47,9 @@ def blind(graph: Node, route: int) -> dict[str, dict[Method, tuple[Mode, Any]]]:
     """Handlers for all nodes that look at nothing of what they are asked."""
 
     def send(message: native.Message, context: exits.Context) -> native.Message:
-        return (seldon if message.encoding == PROTO else seldon_json).build("ndarray", [[route]])
+        if message.encoding == PROTO:
+            return seldon.build("ndarray", [[route]])
+        return seldon_json.build("ndarray", [[route]])
 
     def say(message: native.Message, context: exits.Context) -> native.Message:
         return answer(context.node, message)

@@ -215,9 +215,9 @@ def test_what_a_crash_left_is_not_believed(region: stats.Region, at: int | None,
         stats.Segment(region, 2).counter(b"third")
         stats.Segment(region, 0).fold(1)
         stats.Segment(region, 0).fold(2)
-        found = region.read(0.0)
-        assert found[stats.COUNTER, b"second"] == 6.0
-        assert found[stats.HISTOGRAM, b"first"][0] == (1.0, 2.0)
+        folded: dict[Any, Any] = region.read(0.0)
+        assert folded[stats.COUNTER, b"second"] == 6.0
+        assert folded[stats.HISTOGRAM, b"first"][0] == (1.0, 2.0)
         assert memory[size : 3 * size].count(0) == 2 * size
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy
 import pytest
+from support import servers
 from support.benches import Make, benches
 from support.graphs import Bench, answer, node, text
 from support.h2peer import connected, frame, grpc_head
-from support import servers
 from support.servers import serving, until
 
 from executor._native import exits, front, program, seldon, tap
