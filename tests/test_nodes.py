@@ -4,6 +4,7 @@ that components have of their own (`children`).
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent import futures
@@ -253,6 +254,21 @@ async def test_status_of_a_grpc_node(serve: Callable[..., str]) -> None:
         link = Channel(serve(health))
         answer = await GrpcNode(link, "m").status()
         assert (answer.encoding, json.loads(bytes(answer))) == (Encoding.SELDON_JSON, {"strData": said})
+        await link.close()
+
+
+async def test_metadata_of_a_node_has_the_bound_of_its_calls(bind: Bind) -> None:
+    bound = bind(node("m"), endpoints={"m": parse_url("http://127.0.0.1:1")}, node_timeouts=NodeTimeouts(rest_s=0.5))
+    asked = bound.known["m"]
+    assert isinstance(asked, RestNode)
+    assert asked.look_timeout_s == 0.5
+    free = bind(node("m"), endpoints={"m": parse_url("http://127.0.0.1:1")}).known["m"]
+    assert isinstance(free, RestNode)
+    assert free.look_timeout_s is None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Channel(parse_url(f"grpc://127.0.0.1:{silent.getsockname()[1]}"))
+        with pytest.raises(errors.Error, match="no answer within 0.05 s"):
+            await GrpcNode(link, "m", 0.05).metadata()
         await link.close()
 
 
