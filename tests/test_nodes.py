@@ -267,7 +267,7 @@ async def test_metadata_of_a_node_has_the_bound_of_its_calls(bind: Bind) -> None
     assert free.look_timeout_s is None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         link = Channel(parse_url(f"grpc://127.0.0.1:{silent.getsockname()[1]}"))
-        with pytest.raises(errors.Error, match="no answer within 0.05 s"):
+        with pytest.raises(errors.Error, match=r"no answer within 0\.05 s"):
             await GrpcNode(link, "m", 0.05).metadata()
         await link.close()
 
