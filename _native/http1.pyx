@@ -406,7 +406,8 @@ def header_lines(fields, str puid, remaining, bint coded=False):
     """The header lines of a call to a node: the request's own (name, value) pairs, as far as they travel, and ours.
 
     Names are in lower case, and all are bytes. Which codings the client accepts travels where its node's answer goes
-    back `coded` as it is; all others are asked for plain answers, which spares inflating them. Raises RequestError for a header that would begin another.
+    back `coded` as it is; all others are asked for plain answers, which spares inflating them. Raises RequestError for
+    a header that would begin another.
     """
     cdef list lines = []
     cdef bytes name, value

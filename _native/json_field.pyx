@@ -11,8 +11,8 @@ from executor._native.buffer cimport buffer_new, buffer_t, buffer_unref
 from executor._native.descriptor cimport KIND_ENUM, KIND_FLOAT, KIND_INT32, KIND_UINT32, KIND_UINT64, choice_t
 from executor._native.json cimport (
     JSON_DIMS, NUMBER_BIG, NUMBER_INTEGER, NUMBER_REAL, grid_add, grid_begin, grid_drop, grid_t, grid_to_double,
-    json_expected, json_fail, json_literal, json_more, json_number, json_odd, json_open, json_peek, json_row, json_string,
-    json_t, number_t, string_is, string_plain, string_t,
+    json_expected, json_fail, json_literal, json_more, json_number, json_odd, json_open, json_peek, json_row,
+    json_string, json_t, number_t, string_is, string_plain, string_t,
 )
 from executor._native.sink cimport SINK_CHUNK, sink_buffer, sink_header, sink_t
 from executor._native.types cimport FAILURE_TEXT, STATUS_INVALID_ARGUMENT, STATUS_RESOURCE_EXHAUSTED, fail

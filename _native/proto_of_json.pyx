@@ -18,8 +18,8 @@ from executor._native.descriptor cimport (
 )
 from executor._native.json cimport (
     JSON_DIMS, grid_drop, grid_t, json_expected, json_fail, json_finish, json_grid, json_literal,
-    json_more, json_name, json_number, json_open, json_over, json_peek, json_skip, json_string, json_t, number_t,
-    string_is, string_plain, string_t,
+    json_more, json_name, json_number, json_odd, json_open, json_over, json_peek, json_skip, json_string, json_t,
+    number_t, string_is, string_plain, string_t,
 )
 from executor._native.json_field cimport (
     base64_read, check_float, fail_name, put_grid, put_reals, read_bool, read_choice, read_integer, read_real,
@@ -224,11 +224,10 @@ cdef int put_value(parse_t *parse) noexcept nogil:
         sink_tag(&parse.sink, 1, WIRE_VARINT)
         text_byte(&parse.sink.text, 0)
         return json_literal(&parse.json, b"null")
-    if byte == c'N' or byte == c'I':
-        return json_fail(
-            &parse.json, parse.json.at, b"NaN and Infinity have no place here; a tensor holds them, in quotes"
-        )
-    if json_number(&parse.json, &number) < 0:
+    if json_odd(&parse.json):
+        if read_real(&parse.json, &number.real) < 0:
+            return -1
+    elif json_number(&parse.json, &number) < 0:
         return -1
     sink_tag(&parse.sink, 2, WIRE_FIXED64)
     text_raw(&parse.sink.text, &number.real, 8)

@@ -198,6 +198,16 @@ async def test_an_isolated_component_that_takes_too_long_is_given_up(
     (tmp_path / "gate").touch()
 
 
+async def test_metadata_of_a_rest_node_has_the_bound_of_its_calls(bind: Bind) -> None:
+    bound = bind(node("m"), endpoints={"m": parse_url("http://127.0.0.1:1")}, node_timeouts=NodeTimeouts(rest_s=0.5))
+    asked = bound.known["m"]
+    assert isinstance(asked, RestNode)
+    assert asked.look_timeout_s == 0.5
+    free = bind(node("m"), endpoints={"m": parse_url("http://127.0.0.1:1")}).known["m"]
+    assert isinstance(free, RestNode)
+    assert free.look_timeout_s is None
+
+
 async def test_modules_of_components_go_with_their_nodes(bind: Bind) -> None:
     before = set(sys.modules)
     bound = bind(node("m"), components=given("m"))

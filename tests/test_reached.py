@@ -1,6 +1,7 @@
 """Tests `executor.reached`: what can be asked of a node, whatever kind it is."""
 
 import json
+import socket
 
 import pytest
 from support import asked, foreign, serving
@@ -28,6 +29,14 @@ async def test_status_of_a_grpc_node() -> None:
             answer = await GrpcNode(link, "m").status()
             assert (answer.encoding, json.loads(bytes(answer))) == (Encoding.SELDON_JSON, {"strData": said})
             await link.close()
+
+
+async def test_a_grpc_node_that_says_nothing_is_waited_for_as_long_as_its_calls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Channel(parse_url(f"grpc://127.0.0.1:{silent.getsockname()[1]}"))
+        with pytest.raises(errors.Error, match=r"no answer within 0\.05 s"):
+            await GrpcNode(link, "m", 0.05).metadata()
+        await link.close()
 
 
 async def test_a_grpc_node_that_is_not_well() -> None:

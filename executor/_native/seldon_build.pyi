@@ -8,7 +8,7 @@ from executor._native import message
 def build(
     kind: str,
     value: Any = None,
-    names: Sequence[str] = (),
+    names: Sequence[str] | None = (),
     meta: dict[str, Any] | None = None,
     status: dict[str, Any] | None = None,
 ) -> message.Message:

@@ -10,8 +10,8 @@ from typing import Any
 from executor._native import message as native
 from executor.component import answer, describe, direct, flask_request, handlers, methods, raw
 from executor.component.direct import Handler
-from executor.component.flask_request import around
 from executor.component.extras import extras_of
+from executor.component.flask_request import around
 from executor.component.methods import UserMethod
 from executor.component.steps import STEPS, Step
 from executor.component.work import Options, Work

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from executor._native import codec_face
 from executor._native import message as native
 from executor.component import convert, faults, meta
 from executor.component.codecs import Codec, Parts
@@ -93,6 +94,8 @@ def _is_no_list(message: native.Message) -> bool:
 
 def _open_feedback(codec: Codec, message: native.Message, node: str) -> Call:
     feedback = codec.open_feedback(message)
+    if message.encoding == Encoding.SELDON_JSON:  # strictly one, as protobuf reads it: Seldon's wrapper has it do so
+        codec_face.transcode(message, Encoding.SELDON_PROTO)
     request, response = feedback.request, feedback.response
     features = convert.array_or_nothing(request)
     truth = convert.array_or_nothing(feedback.truth)

@@ -93,8 +93,8 @@ class RestTable:
     nosniff: bool = False
     """Whether answers carry `X-Content-Type-Options: nosniff`."""
     flask: bool = False
-    """Whether requests are taken as Flask takes them for Seldon's wrapper: HEAD wherever there is GET, JSON in a query's
-    `json=` before the body's, no body without a type, and CORS preflights on every path.
+    """Whether requests are taken as Flask takes them for Seldon's wrapper: HEAD wherever there is GET, JSON in the
+    `json=` of a query before the body's, no body without a type, and CORS preflights on every path.
     """
     public_prefix: str = ""
     """Where an ingress offers the paths that clients post to, with {namespace} and {deployment} in it; the OpenAPI

@@ -132,9 +132,7 @@ def is_asked_in_query(query: bytes, head: Head) -> bool:
 
 def no_json(seen: str) -> errors.RequestError:
     """The error for a request that brings no JSON; `seen` says what it brings."""
-    return errors.RequestError(
-        f"Can't find JSON in data: {seen}allowed is {_ACCEPTED}", reason="MICROSERVICE_BAD_DATA"
-    )
+    return errors.RequestError(f"Can't find JSON in data: {seen}allowed is {_ACCEPTED}", reason="MICROSERVICE_BAD_DATA")
 
 
 def _parameter(parameters: str, name: str) -> str:

@@ -36,46 +36,42 @@ class Send(Protocol):
 
 
 class PayloadLog:
-    """The payload log of one process. Everything is called on its event loop's thread."""
+    """The payload log of one process. Everything is called on its event loop's thread.
+
+    Each receiver has a queue and workers of its own, as large and as many as the settings say, and its share of the
+    bytes: one that hangs loses its own events alone.
+    """
 
     def __init__(self, settings: PayloadLogSettings, send: Send) -> None:
         self.sent = 0
         self.lost = 0
         """Payloads that were dropped, could not be sent, or were not taken."""
-        self._settings = settings
-        self._send = send
-        self._queue: deque[Event] = deque()
-        self._late: deque[tuple[float, Event]] = deque()
-        """What waits for room in the queue, and until when; there is some only while the queue is full."""
-        self._expiry: asyncio.TimerHandle | None = None
-        self._bytes = 0
-        self._workers: set[asyncio.Task[None]] = set()
-        self._working = 0
+        self.settings = settings
+        self.send = send
+        self._lanes: dict[str, _Lane] = {}
         self._closed = False
         self._losses = _Losses()
 
     @property
     def waiting(self) -> int:
         """Events that no worker has taken yet."""
-        return len(self._queue) + len(self._late)
+        return sum(lane.waiting for lane in self._lanes.values())
+
+    @property
+    def share(self) -> int:
+        """Bytes that may wait for one receiver."""
+        return self.settings.bytes_max // max(1, len(self._lanes))
 
     def put(self, event: Event) -> None:
         """Takes an event, to be sent some time. Never waits and never fails: what there is no room for is dropped."""
-        settings, size = self._settings, len(event.message)
         if self._closed:
             self.lose(1, "the process ends")
-        elif self._bytes + size > settings.bytes_max:
-            self.lose(1, f"payloads of {settings.bytes_max} bytes wait already")
-        elif len(self._queue) < settings.queue_max:
-            self._bytes += size
-            self._queue.append(event)
-            self._start_worker()
-        elif settings.write_timeout_ms > 0 and len(self._late) < settings.queue_max:
-            self._bytes += size
-            self._late.append((asyncio.get_running_loop().time() + settings.write_timeout_ms / 1000, event))
-            self._watch()
-        else:
-            self.lose(1, self._full)
+            return
+        url = event.origin.url
+        lane = self._lanes.get(url)
+        if lane is None:
+            lane = self._lanes[url] = _Lane(self)
+        lane.put(event)
 
     def lose(self, count: int, why: str) -> None:
         """Counts payloads that are not logged, and says so in the program's log, though not each time."""
@@ -85,6 +81,48 @@ class PayloadLog:
     async def close(self, timeout_s: float = FLUSH_S) -> None:
         """Sends what waits, as far as there is time, and ends. What is left counts as lost."""
         self._closed = True
+        await asyncio.gather(*(lane.close(timeout_s) for lane in self._lanes.values()))
+        if self.waiting:
+            self.lose(self.waiting, f"the process ended {timeout_s:g} s after its last request")
+        for lane in self._lanes.values():
+            lane.clear()
+        self._losses.close()
+
+
+class _Lane:
+    """What goes to one receiver."""
+
+    def __init__(self, whole: PayloadLog) -> None:
+        self._whole = whole
+        self._settings = whole.settings
+        self._queue: deque[Event] = deque()
+        self._late: deque[tuple[float, Event]] = deque()
+        """What waits for room in the queue, and until when; there is some only while the queue is full."""
+        self._expiry: asyncio.TimerHandle | None = None
+        self._bytes = 0
+        self._workers: set[asyncio.Task[None]] = set()
+        self._working = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue) + len(self._late)
+
+    def put(self, event: Event) -> None:
+        settings, size = self._settings, len(event.message)
+        if self._bytes + size > self._whole.share:
+            self._whole.lose(1, f"payloads of {self._whole.share} bytes wait already")
+        elif len(self._queue) < settings.queue_max:
+            self._bytes += size
+            self._queue.append(event)
+            self._start_worker()
+        elif settings.write_timeout_ms > 0 and len(self._late) < settings.queue_max:
+            self._bytes += size
+            self._late.append((asyncio.get_running_loop().time() + settings.write_timeout_ms / 1000, event))
+            self._watch()
+        else:
+            self._whole.lose(1, self._full)
+
+    async def close(self, timeout_s: float) -> None:
         if self._workers:
             await asyncio.wait(self._workers, timeout=timeout_s)
         for worker in self._workers:
@@ -92,11 +130,10 @@ class PayloadLog:
         await asyncio.gather(*self._workers, return_exceptions=True)
         if self._expiry is not None:
             self._expiry.cancel()
-        if self.waiting:
-            self.lose(self.waiting, f"the process ended {timeout_s:g} s after its last request")
+
+    def clear(self) -> None:
         self._queue.clear()
         self._late.clear()
-        self._losses.close()
 
     # --- the queue --------------------------------------------------------------------------------------------
 
@@ -121,7 +158,7 @@ class PayloadLog:
         while self._late and self._late[0][0] <= now:
             _, event = self._late.popleft()
             self._bytes -= len(event.message)
-            self.lose(1, f"{self._full}, and was for {self._settings.write_timeout_ms} ms")
+            self._whole.lose(1, f"{self._full}, and was for {self._settings.write_timeout_ms} ms")
         self._watch()
 
     # --- the workers ------------------------------------------------------------------------------------------
@@ -148,18 +185,18 @@ class PayloadLog:
     async def _deliver(self, event: Event) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                await self._send(event.origin.url, event.headers(), event.data())
-            self.sent += 1
+                await self._whole.send(event.origin.url, event.headers(), event.data())
+            self._whole.sent += 1
         except asyncio.CancelledError:
-            self.lose(1, "the process ended while it was sent")
+            self._whole.lose(1, "the process ended while it was sent")
             raise
         except TimeoutError:
-            self.lose(1, f"{event.origin.url}: no answer within {SEND_TIMEOUT_S:g} s")
+            self._whole.lose(1, f"{event.origin.url}: no answer within {SEND_TIMEOUT_S:g} s")
         except SendError as error:
-            self.lose(1, str(error))
+            self._whole.lose(1, str(error))
         except Exception as error:
             log.debug("a payload cannot be logged", exc_info=True)
-            self.lose(1, f"{event.origin.url}: {type(error).__name__}: {error}")
+            self._whole.lose(1, f"{event.origin.url}: {type(error).__name__}: {error}")
 
 
 class _Losses:

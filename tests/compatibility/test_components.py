@@ -162,6 +162,25 @@ def test_an_exceptions_text_is_all_that_a_node_says(caplog: pytest.LogCaptureFix
     assert any("predict raised ValueError" in message for message in caplog.messages)
 
 
+FED = b'{"request":{"data":{"names":["a","b"],"ndarray":[[1,2]]},"meta":{"puid":"u"}},"reward":1}'
+
+
+def test_feedback_goes_through_protobuf() -> None:
+    with serving.component("Fed") as served:
+        _, _, body = served.rest.ask("POST", "/send-feedback", FED, [TYPE])
+    assert body == (
+        b'{"data":{"ndarray":[1.0,2.0]},"meta":{"metrics":[{"key":"k","value":1.0},'
+        b'{"key":"g","type":"GAUGE","value":2.0}],"puid":"u","tags":{"n":[1.0,true]}}}'
+    )
+
+
+@pytest.mark.parametrize("said", [FED[:-1] + b',"zz":1}', b'{"request":{"unknown":1}}', b'{"reward":"much"}', b"[]"])
+def test_feedback_that_is_none_is_bad_data(said: bytes) -> None:
+    with serving.component("Fed") as served:
+        status, _, body = served.rest.ask("POST", "/send-feedback", said, [TYPE])
+    assert (status, json.loads(body)["status"]["reason"]) == (400, "MICROSERVICE_BAD_DATA")
+
+
 @pytest.mark.parametrize("said", [{"data": {}}, {"data": {"names": ["a"]}}, {"meta": {"puid": "p"}}])
 def test_a_message_without_a_payload_is_refused(served: Served, said: dict[str, dict[str, object]]) -> None:
     with served:

@@ -73,5 +73,5 @@ def test_stand_ins() -> None:
 def test_a_route() -> None:
     assert steps.route_of(-2, "n") == -2
     assert steps.route_of(True, "n") is True
-    with pytest.raises(ComponentError, match="must be int but got float: 1.0"):
+    with pytest.raises(ComponentError, match=r"must be int but got float: 1\.0"):
         steps.route_of(1.0, "n")

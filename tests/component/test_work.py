@@ -47,7 +47,7 @@ def test_a_type_error_has_the_method_called_again_without_meta() -> None:
     assert calls == [["meta"], []] * 2
     with pytest.raises(ComponentError, match="predict raised TypeError: meta is None"):
         answered(told)
-    with pytest.raises(ComponentError, match="predict raised TypeError: meta is {'puid': 'p'}"):
+    with pytest.raises(ComponentError, match=r"predict raised TypeError: meta is \{'puid': 'p'\}"):
         answered(needed)
 
 

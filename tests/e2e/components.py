@@ -248,3 +248,19 @@ class QuittingLoad(Echo):
 
     def load(self) -> None:
         raise SystemExit("no more")
+
+
+class Fed:
+    """Takes feedback, and answers with all that it may."""
+
+    def predict(self, X: Any, names: Any) -> Any:
+        return X
+
+    def send_feedback(self, features: Any, names: Any, reward: Any, truth: Any, routing: Any = None) -> Any:
+        return [1, 2]
+
+    def tags(self) -> Any:
+        return {"n": [1, True]}
+
+    def metrics(self) -> Any:
+        return [{"key": "k", "type": "COUNTER", "value": 1}, {"key": "g", "type": "GAUGE", "value": 2}]

@@ -196,10 +196,12 @@ def test_exception_of_a_component(kind: str) -> None:
     with one(kind, "Moody") as served:
         error = refused(served.grpc, {"strData": "fail"})
         assert error.status is Code.INTERNAL
-        assert "ValueError: out of mood" in error.text
+        # A node alone says over REST what the exception says, as Seldon's wrapper does.
+        words = "out of mood" if kind == "rest" else "ValueError: out of mood"
+        assert words in error.text
         error = refused(served.rest, {"strData": "fail"})
         assert error.status == 500
-        assert "ValueError: out of mood" in error.text
+        assert words in error.text
         assert "Traceback" not in str(error.said)
 
 

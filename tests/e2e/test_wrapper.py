@@ -53,7 +53,7 @@ def test_transformers(ask: Ask) -> None:
     said = ask("Transformer", "/transform-input", {**ROWS, "meta": META})
     assert said["data"] == {"names": ["t:0", "t:1"], "ndarray": [[2.0, 3.0]]}
     assert said["meta"]["tags"] == {"in": 1, "both": "in"}
-    said = ask("Transformer", "/transform-output", TENSOR)
+    said = ask("Transformer", "/transform-output", {**TENSOR, "meta": {}})
     assert said["data"] == {"names": ["t:0", "t:1"], "tensor": {"shape": [1, 2], "values": [0.0, 1.0]}}
     assert said["meta"]["tags"] == {"seen": []}
 

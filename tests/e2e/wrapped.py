@@ -61,7 +61,8 @@ class Transformer:
         return X + 1
 
     def transform_output(self, X: Any, names: Any, meta: Any) -> Any:
-        meta.setdefault("tags", {})["seen"] = sorted(meta)
+        if meta is not None:  # over REST it may be
+            meta.setdefault("tags", {})["seen"] = sorted(meta)
         return X - 1
 
 

@@ -40,7 +40,11 @@ def text(kind: str, value: Any = None, **given: Any) -> str:
             [math.nan, math.inf, -math.inf, 1],
             '{"data":{"tensor":{"shape":[4],"values":[NaN,Infinity,-Infinity,1.0]}}}',
         ),
-        ("ndarray", numpy.array([[1.0, math.nan], [-math.inf, 2.0]]), '{"data":{"ndarray":[[1.0,NaN],[-Infinity,2.0]]}}'),
+        (
+            "ndarray",
+            numpy.array([[1.0, math.nan], [-math.inf, 2.0]]),
+            '{"data":{"ndarray":[[1.0,NaN],[-Infinity,2.0]]}}',
+        ),
         ("ndarray", [["a", math.nan]], '{"data":{"ndarray":[["a",NaN]]}}'),
         ("jsonData", {"b": [1, {"b": math.inf}], "a": math.nan}, '{"jsonData":{"a":NaN,"b":[1,{"b":Infinity}]}}'),
         ("jsonData", {1: 2, "a": 3}, '{"jsonData":{"1":2,"a":3}}'),

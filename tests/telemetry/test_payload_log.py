@@ -82,6 +82,39 @@ async def test_as_many_are_sent_at_once_as_there_are_workers() -> None:
     assert (log.sent, log.lost) == (10, 0)
 
 
+async def test_a_receiver_that_hangs_holds_up_no_other() -> None:
+    gate, taken = asyncio.Event(), list[str]()
+
+    async def send(url: str, headers: Headers, data: Sequence[memoryview]) -> None:
+        if url == "http://stuck/":
+            await gate.wait()
+        taken.append(url)
+
+    log = PayloadLog(PayloadLogSettings(workers=2, queue_max=3, write_timeout_ms=0, bytes_max=20), send)
+    ways = {
+        url: Origin("m", url, source="s", deployment=Deployment("d", "n", "p"))
+        for url in ("http://stuck/", "http://w/")
+    }
+
+    def put(url: str, size: int = 1) -> None:
+        log.put(Event(ways[url], Kind.REQUEST, "p", messages.Message(b"x" * size, 1), 0.0))
+
+    put("http://w/")
+    for _ in range(9):  # two with workers, three in the queue; the others are lost
+        put("http://stuck/")
+        await asyncio.sleep(0)
+    await until(lambda: log.lost == 4)
+    put("http://stuck/", 6)  # no more than half of the bytes are its own
+    assert log.lost == 5
+    for sent in range(1, 6):
+        put("http://w/", 9)
+        await until(lambda sent=sent: log.sent == sent + 1)
+    assert log.lost == 5
+    gate.set()
+    await log.close()
+    assert (log.sent, log.lost, log.waiting) == (11, 5, 0)
+
+
 async def test_a_full_queue_drops_at_once_without_a_write_timeout(caplog: pytest.LogCaptureFixture) -> None:
     for timeout_ms in (0, -1):
         sender = Sender(held=True)
