@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from operator_lite import desired, resource
+from operator_lite import desired, resource, scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ NAMESPACE = Kind("v1", "Namespace", namespaced=False)
 CONFIG_MAP = Kind("v1", "ConfigMap")
 EVENT = Kind("v1", "Event")
 LEASE = Kind("coordination.k8s.io/v1", "Lease")
+key = scope.key
 OWNED = tuple(Kind(*each) for each in desired.KINDS)
 """What SeldonDeployments become."""
 
@@ -52,11 +53,6 @@ OWNED = tuple(Kind(*each) for each in desired.KINDS)
 def of(found: Mapping[str, Any]) -> Kind:
     """The kind of an object."""
     return Kind(found["apiVersion"], found["kind"])
-
-
-def key(found: Mapping[str, Any]) -> tuple[str, str]:
-    """What tells an object from the others of its namespace."""
-    return found["kind"], found["metadata"]["name"]
 
 
 def place(found: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,33 +6,33 @@ from collections.abc import Collection, Container, Iterable
 
 from operator_lite import deployments, names, shares, status
 from operator_lite.desired import KEPT, TRAFFIC
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object, Scope, key
 
 SCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "PodDisruptionBudget"})
 
 
 def unready(scopes: Iterable[Scope], observed: Iterable[Object], faulty: Container[tuple[str, str]] = ()) -> set[str]:
     """The Services of predictors whose pods are not all as they should be. An explainer's do not count."""
-    found = {_key(each): each for each in observed}
+    found = {key(each): each for each in observed}
     return {
         scope.service
         for scope in scopes
-        for each in map(_key, deployments.all_of(scope))
+        for each in map(key, deployments.all_of(scope))
         if each in faulty or not status.is_ready(found.get(each))
     }
 
 
 def may_apply(wanted: Object, observed: Iterable[Object], waiting: Collection[str]) -> bool:
     """Whether an object may be applied now; `waiting` is `unready`. Routes wait for pods that can answer."""
-    live = next((each for each in observed if _key(each) == _key(wanted)), None)
+    live = next((each for each in observed if key(each) == key(wanted)), None)
     return wanted["kind"] not in TRAFFIC or shares.may_change(wanted, live, waiting)
 
 
 def obsolete(wanted: Iterable[Object], observed: Iterable[Object], serving: bool) -> list[Object]:
     """What may be deleted now of the resource's own objects; asked again after each pass, until nothing is left."""
-    kept = {_key(each) for each in wanted}
+    kept = {key(each) for each in wanted}
     observed = list(observed)
-    gone = [each for each in observed if _key(each) not in kept and each["kind"] not in KEPT]
+    gone = [each for each in observed if key(each) not in kept and each["kind"] not in KEPT]
     going = [each for each in gone if each["kind"] == "Deployment"]
     leaving = {each["metadata"]["name"] for each in going}
     idle = [each for each in gone if each["kind"] in SCALERS and each["metadata"]["name"] not in leaving]
@@ -49,7 +49,3 @@ def obsolete(wanted: Iterable[Object], observed: Iterable[Object], serving: bool
 def _belongs(each: Object, deployments: list[Object]) -> bool:
     named = {one["metadata"]["name"] for one in deployments}
     return each["kind"] in SCALERS and each["metadata"]["name"] in named
-
-
-def _key(each: Object) -> tuple[str, str]:
-    return each["kind"], each["metadata"]["name"]

@@ -1,4 +1,4 @@
-"""Owns one predictor together with all that its objects depend on. Must not make any object."""
+"""Owns one predictor together with all that its objects depend on, and what an object is. Must not make any."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +13,11 @@ Object = dict[str, Any]
 """A Kubernetes object, or a part of one."""
 
 NO_ENGINE = "seldon.io/no-engine"
+
+
+def key(found: Mapping[str, Any]) -> tuple[str, str]:
+    """What tells an object from the others of its namespace."""
+    return found["kind"], found["metadata"]["name"]
 
 
 @dataclass(frozen=True, slots=True)

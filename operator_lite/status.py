@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operator_lite import explainer, names, services
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object, Scope, key
 
 AVAILABLE, CREATING, FAILED = "Available", "Creating", "Failed"
 STUCK = "Deployment is no longer progressing and not available."
@@ -61,9 +61,9 @@ def status(
     an object when it was applied, by kind and name. `absent` says of kinds that the cluster does not have why.
     """
     wanted, absent = list(wanted), absent or {}
-    found = {_key(each): each for each in observed}
-    verdicts = {_key(each): _verdict(each, found.get(_key(each)), (faults or {}).get(_key(each))) for each in wanted}
-    verdicts |= {_key(each): Verdict(False, ABSENT, absent[each["kind"]]) for each in wanted if each["kind"] in absent}
+    found = {key(each): each for each in observed}
+    verdicts = {key(each): _verdict(each, found.get(key(each)), (faults or {}).get(key(each))) for each in wanted}
+    verdicts |= {key(each): Verdict(False, ABSENT, absent[each["kind"]]) for each in wanted if each["kind"] in absent}
     by_condition = {name: _joined(kinds, verdicts) for name, kinds in CONDITIONS.items()}
     # What makes no condition of its own (claims, destination rules) counts too. A Gateway that has not said anything
     # does not: there may be none, and Services are reached without it. Nor do kinds that the cluster does not have.
@@ -74,7 +74,7 @@ def status(
         "state": state,
         "description": ready.message,
         "replicas": _replicas(deployments[:1], found),
-        "deploymentStatus": {each["metadata"]["name"]: _counted(found.get(_key(each))) for each in deployments},
+        "deploymentStatus": {each["metadata"]["name"]: _counted(found.get(key(each))) for each in deployments},
         "serviceStatus": dict(entry for scope in scopes for entry in _services(scope)),
         "conditions": _conditions(resource, {READY: ready, **by_condition}, now),
     }
@@ -88,16 +88,12 @@ def is_ready(found: Object | None) -> bool:
 
 def is_serving(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:
     """Whether all Deployments are ready, so that routes may lead to them and what is not wanted may go."""
-    found = {_key(each): each for each in observed}
-    return all(is_ready(found.get(_key(each))) for each in wanted if each["kind"] == "Deployment")
-
-
-def _key(each: Mapping[str, Any]) -> tuple[str, str]:
-    return each["kind"], each["metadata"]["name"]
+    found = {key(each): each for each in observed}
+    return all(is_ready(found.get(key(each))) for each in wanted if each["kind"] == "Deployment")
 
 
 def _verdict(wanted: Object, found: Object | None, fault: str | None) -> Verdict:
-    kind, name = _key(wanted)
+    kind, name = key(wanted)
     if fault:
         return Verdict(False, "NotApplied", f"{kind} {name}: {fault}")
     if kind == "Deployment":
@@ -192,7 +188,7 @@ def _conditions(resource: Mapping[str, Any], verdicts: Mapping[str, Verdict], no
 
 
 def _replicas(deployments: Sequence[Object], found: Mapping[tuple[str, str], Object]) -> int:
-    return sum(_counted(found.get(_key(each))).get("replicas", 0) for each in deployments)
+    return sum(_counted(found.get(key(each))).get("replicas", 0) for each in deployments)
 
 
 def _counted(found: Object | None) -> Object:

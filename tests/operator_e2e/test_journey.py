@@ -1,5 +1,6 @@
 """Tests a SeldonDeployment's whole life in a cluster, from `kubectl apply` to nothing left, with real requests."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -146,3 +147,13 @@ def test_what_is_wrong_is_refused_when_it_is_applied(installed: Installed, names
     assert 'spec.predictors[0].graph.type: "MODLE" is not allowed (did you mean "MODEL"?); allowed: MODEL, ' in said
     assert "traffic" in said
     assert cluster.kubectl("get", "sdep", "-n", namespace, "-o", "name") == ""
+
+
+def test_what_has_no_effect_is_warned_of(installed: Installed, namespace: str, cluster: Cluster) -> None:
+    found = sdep(predictor("main", "model"), annotations={"seldon.io/ambassador-id": "x"})
+    arguments = ("apply", "--dry-run=server", "-n", namespace, "-f", "-")
+    done = cluster.try_kubectl(*arguments, said=json.dumps(found))
+    assert done.stderr == (
+        "Warning: annotation seldon.io/ambassador-id is ignored: routes are made for the Gateway API or Istio\n"
+    )
+    assert "created (server dry run)" in done.stdout

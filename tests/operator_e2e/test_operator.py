@@ -149,7 +149,10 @@ def test_what_a_router_learns_is_written_to_its_volume(
 
 def test_what_scales_and_what_guards_find_their_pods(installed: Installed, cluster: Cluster, namespace: str) -> None:
     metric = {"type": "Resource", "resource": {"name": "cpu", "targetAverageUtilization": 50}}
-    scaled = {"hpaSpec": {"minReplicas": 2, "maxReplicas": 4, "metrics": [metric]}, "pdbSpec": {"minAvailable": 1}}
+    scaled: Object = {
+        "hpaSpec": {"minReplicas": 2, "maxReplicas": 4, "metrics": [metric]},
+        "pdbSpec": {"minAvailable": 1},
+    }
     requests = {"resources": {"requests": {"cpu": "100m"}}}
     installed.apply(namespace, told(container=requests, **scaled))
     eventually(lambda: _scaled(cluster, namespace), 60, "there are two pods")

@@ -49,6 +49,19 @@ def test_one_that_cannot_be_applied_holds_up_no_other(server: ApiServer, fragile
     until(lambda: running.queue.failing == 0)
 
 
+def test_where_all_is_being_deleted_nothing_is_made_and_nothing_wrong(
+    server: ApiServer, fragile: Cluster, operator: Running
+) -> None:
+    server.fail("patch", "/services/", 403, "the namespace is being terminated", cause="NamespaceTerminating")
+    running = operator(fragile)
+    fragile.sdep("iris", SPEC)
+    looks = running._metrics.looks.values
+    until(lambda: looks)
+    assert list(looks) == [("none",)]
+    assert (fragile.reasons("iris"), fragile.status("iris"), fragile.names(DEPLOYMENT)) == ([], {}, [])
+    assert running.queue.failing == 0
+
+
 def test_a_fault_of_the_servers_is_tried_again(server: ApiServer, fragile: Cluster, operator: Running) -> None:
     server.fail("patch", "/services/", 500, "failed calling webhook", times=2)
     server.fail("put", "/status", 409, "the object has been modified", times=1)

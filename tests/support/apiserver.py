@@ -81,7 +81,9 @@ class ApiServer:
         path.write_text(yaml.safe_dump(found))
         return path
 
-    def fail(self, verb: str, part: str, code: int, message: str = "no", times: int = -1) -> Fault:
+    def fail(
+        self, verb: str, part: str, code: int, message: str = "no", times: int = -1, cause: str = ""
+    ) -> Fault:  # fmt: skip
         """Answers requests of a verb, with `part` in their path, by an error; `times` of them, or until `heal`."""
         left = [times]
 
@@ -89,7 +91,7 @@ class ApiServer:
             if which != verb or part not in path or left[0] == 0:
                 return None
             left[0] -= 1
-            return Refused(code, {403: "Forbidden", 409: "Conflict"}.get(code, "InternalError"), message)
+            return Refused(code, {403: "Forbidden", 409: "Conflict"}.get(code, "InternalError"), message, cause)
 
         self.faults.append(fault)
         return fault
@@ -266,5 +268,6 @@ def _selected(found: Any, selector: str) -> bool:
 
 
 def _status(error: Refused) -> Any:
+    details = {"details": {"causes": [{"reason": error.cause, "message": error.message}]}} if error.cause else {}
     return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": error.code,
-            "reason": error.reason, "message": error.message}  # fmt: skip
+            "reason": error.reason, "message": error.message, **details}  # fmt: skip

@@ -22,9 +22,9 @@ RFC = "%Y-%m-%dT%H:%M:%SZ"
 class Refused(Exception):
     """The answer is an error."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, cause: str = "") -> None:
         super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
+        self.code, self.reason, self.message, self.cause = code, reason, message, cause
 
 
 class Store:

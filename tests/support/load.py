@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -61,7 +61,8 @@ class Load:
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(each,)) for each in (client.rest, client.grpc)]
+        ways = {"rest": client.rest, "grpc": client.grpc}
+        self._threads = [threading.Thread(target=self._ask, args=each) for each in ways.items()]
 
     def __enter__(self) -> Self:
         for each in self._threads:
@@ -75,10 +76,9 @@ class Load:
         for each in self._threads:
             each.join(CLOSED_S)
 
-    def _ask(self, ask: object) -> None:
-        assert callable(ask)
+    def _ask(self, way: str, ask: Callable[[], str]) -> None:
         while not self._stop.wait(PAUSE_S):
             try:
-                self.answers[f"{ask.__name__} {ask()}"] += 1
+                self.answers[f"{way} {ask()}"] += 1
             except Exception as error:
-                self.failures.append(f"{ask.__name__}: {error!r}")
+                self.failures.append(f"{way}: {error!r}")
