@@ -24,10 +24,11 @@ from executor._native.http2 cimport (
     H2_CANCEL, field_t, headers_get, headers_t, limits_t, nv_t, session_free, session_goaway, session_new,
     session_ops_t, session_t, stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
+from executor._native.journal cimport Journal
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport REJECTED_MESSAGE, Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free, peer_new,
+    ENTRIES_MAX, answer_status, end_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free, peer_new,
     peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
@@ -56,9 +57,13 @@ log = logging.getLogger("millrace.rpc")
 # --- answers ------------------------------------------------------------------------------------
 
 cdef void refuse(rpc_t *rpc, int status, const char *text) noexcept nogil:
-    answer_status(rpc, status, <const unsigned char *>text, strlen(text))
+    answer_status(rpc, status, <const unsigned char *>text, strlen(text), NULL)
     if rpc.face != NULL:
         cancel_stream(rpc)
+
+
+cdef void refuse_answer(rpc_t *rpc, const request_t *request, const char *text) noexcept nogil:
+    answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
 
 
 cdef void on_finish(request_t *request) noexcept nogil:
@@ -73,14 +78,14 @@ cdef void on_finish(request_t *request) noexcept nogil:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
         )
-        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
+        refuse_answer(rpc, request, text)
     elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
-        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
+        refuse_answer(rpc, request, text)
     elif error == NULL:
-        count_rpc(rpc, STATUS_OK)
+        end_rpc(rpc, STATUS_OK, request, NULL, request.answer.size)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
     else:
-        count_rpc(rpc, error.status)
+        end_rpc(rpc, error.status, request, error, 0)
         send_status(
             rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size
         )
@@ -166,6 +171,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
+    rpc.size = body.size
     rpc.came = rpc.began
 
 
@@ -215,7 +221,7 @@ cdef void start(rpc_t *rpc) noexcept nogil:
 
 cdef void refuse_failure(rpc_t *rpc, const failure_t *failure) noexcept nogil:
     cdef error_t *error = error_of_failure(failure, NULL, 0)
-    answer_status(rpc, error.status, error.text.data, error.text.size)
+    answer_status(rpc, error.status, error.text.data, error.text.size, NULL)
     error_free(error)
 
 
@@ -302,7 +308,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
     if rpc.request != NULL:
-        count_rpc(rpc, STATUS_CANCELLED)
+        end_rpc(rpc, STATUS_CANCELLED, rpc.request, NULL, 0)
         flow_cancel(rpc.request)
     if rpc.face != NULL:
         close_stream(rpc)
@@ -451,7 +457,7 @@ cdef class Stream:
         if self.rpc == NULL or self.rpc.answered:
             return
         self.reactor.enter()
-        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw))
+        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw), NULL)
         self.reactor.settle()
 
     @property
@@ -527,6 +533,11 @@ cdef class Server:
         for index in range(self.server.entry_count):
             meter = self.meters.get((<bytes>self.keep[index]).decode())
             self.server.entries[index].meter = &(<Meter?>meter).raw if meter is not None else NULL
+
+    def tell(self, Journal journal):
+        """Has the log told of requests that are over from now on; None: of none."""
+        self.journal = journal
+        self.server.journal = &journal.raw if journal is not None else NULL
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""

@@ -47,11 +47,13 @@ class Isolated:
         await self.child.stop()
 
 
-def isolated(node: plans.PlanNode, target: str, path: str, threads: int | None, limits: ServeLimits) -> Isolated:
+def isolated(
+    node: plans.PlanNode, target: str, path: str, threads: int | None, limits: ServeLimits, log_format: str = "console"
+) -> Isolated:
     """The process of a node's component, not started yet."""
     command = python(
         "executor", "node", target, "--type", str(node.type), "--name", node.name, "--uds", path,
-        "--parameters", json.dumps(node.arguments), "--log-level", "warning",
+        "--parameters", json.dumps(node.arguments), "--log-level", "warning", "--log-format", log_format,
         "--max-message-bytes", str(limits.max_message_bytes), "--memory-budget", str(budget(limits).hard),
         *(() if threads is None else ("--threads", str(threads))),
     )  # fmt: skip
@@ -67,6 +69,7 @@ def service(settings: NodeSettings) -> Child:
         "parameters": dict(settings.parameters),
         "imported": settings.imported,
         "log_level": settings.log_level,
+        "log_format": settings.watch.log_format,
     }
 
     def link() -> socket.socket:

@@ -326,7 +326,9 @@ class Nodes:
         path = str(Path(self._folder.name) / f"{node.index}.sock")
         channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
         channel.endpoint.timeout_s = settings.node_timeouts.component_s
-        self._children.append(children.isolated(node, target, path, settings.threads, self._limits))
+        self._children.append(
+            children.isolated(node, target, path, settings.threads, self._limits, settings.watch.log_format)
+        )
         self.reached[node.name] = f"in a process of its own: {target}"
         return Reached(channel.endpoint, GrpcNode(channel, node.name))
 

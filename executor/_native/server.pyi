@@ -3,7 +3,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from executor._native import flow, meters, program
+from executor._native import flow, journal, meters, program
 
 class Stream:
     path: str
@@ -38,6 +38,9 @@ class Server:
     ) -> None: ...
     def count(self, meters: Mapping[str, meters.Meter]) -> None:
         """Counts requests by the meter of their RPC's path from now on; those without one are not counted."""
+
+    def tell(self, journal: journal.Journal | None) -> None:
+        """Has the log told of requests that are over from now on; None: of none."""
 
     def use(self, program: program.Program) -> None: ...
     def accept(self, fd: int, context: ssl.SSLContext | None = None) -> None: ...
