@@ -13,7 +13,8 @@ from libc.string cimport memcpy, strlen
 
 from executor._native.codec cimport codec_of, codec_t, name_t
 from executor._native.endpoint cimport (
-    call_t, endpoint_t, error_at, error_blame, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
+    call_t, endpoint_t, error_at, error_blame, error_free, error_new, error_of_failure, error_t, metadata_t,
+    metadata_unref,
 )
 from executor._native.message cimport message_t, message_unref
 from executor._native.meters cimport (

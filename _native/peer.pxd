@@ -81,8 +81,8 @@ ctypedef struct server_t:
     long rpcs                    # open
     void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
-# An RPC is over: it is counted, and the log is told of it. `request` is what the flow had of it, or NULL; `error` is why
-# it failed, or NULL; `went` are the bytes of its answer.
+# An RPC is over: it is counted, and the log is told. `request` is what the flow had of it, or NULL; `error` is why it
+# failed, or NULL; `went` are the bytes of its answer.
 cdef void end_rpc(
     const rpc_t *rpc, int status, const request_t *request, const error_t *error, size_t went
 ) noexcept nogil
@@ -95,9 +95,10 @@ cdef peer_t *peer_new(server_t *server) noexcept nogil
 cdef void peer_free(peer_t *peer) noexcept nogil
 # It is open: its settings are waited for.
 cdef void peer_opened(peer_t *peer) noexcept nogil
-cdef void peer_settled(peer_t *peer) noexcept nogil
-# A header block begins.
-cdef void peer_begins(peer_t *peer) noexcept nogil
+# The session says that its settings have come.
+cdef void peer_settled(session_t *session) noexcept nogil
+# The session says that a header block begins.
+cdef void peer_begins(session_t *session, stream_t *stream) noexcept nogil
 # Whether `size` more bytes may be queued for it; else `text` says why not.
 cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil
 # Charges an answer that Python made, which is one span, to the budget, until it has left. False: there is no room.

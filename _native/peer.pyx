@@ -71,7 +71,8 @@ cdef void peer_opened(peer_t *peer) noexcept nogil:
     timer_arm(peer.server.reactor, &peer.settings, peer.server.reactor.now + SETTINGS_S)
 
 
-cdef void peer_settled(peer_t *peer) noexcept nogil:
+cdef void peer_settled(session_t *session) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>session.user
     timer_disarm(peer.server.reactor, &peer.settings)
 
 
@@ -181,7 +182,8 @@ cdef void watch(peer_t *peer, double now) noexcept nogil:
     timer_arm(peer.server.reactor, &peer.sweep, peer.sweep_at)
 
 
-cdef void peer_begins(peer_t *peer) noexcept nogil:
+cdef void peer_begins(session_t *session, stream_t *stream) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>session.user
     cdef double now = peer.server.reactor.now
     peer.block_at = now
     if peer.sweep.due == 0:

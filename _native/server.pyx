@@ -62,10 +62,6 @@ cdef void refuse(rpc_t *rpc, int status, const char *text) noexcept nogil:
         cancel_stream(rpc)
 
 
-cdef void refuse_answer(rpc_t *rpc, const request_t *request, const char *text) noexcept nogil:
-    answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
-
-
 cdef void on_finish(request_t *request) noexcept nogil:
     cdef rpc_t *rpc = <rpc_t *>request.user
     cdef error_t *error = request.error
@@ -78,9 +74,9 @@ cdef void on_finish(request_t *request) noexcept nogil:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
         )
-        refuse_answer(rpc, request, text)
+        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
     elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
-        refuse_answer(rpc, request, text)
+        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
     elif error == NULL:
         end_rpc(rpc, STATUS_OK, request, NULL, request.answer.size)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
@@ -104,10 +100,6 @@ cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) no
         if server.entries[index].path.size == size and memcmp(server.entries[index].path.data, path, size) == 0:
             return &server.entries[index]
     return NULL
-
-
-cdef void on_begin(session_t *session, stream_t *stream) noexcept nogil:
-    peer_begins(<peer_t *>session.user)
 
 
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
@@ -320,10 +312,6 @@ cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) n
     pass                         # the client closes when its calls are over
 
 
-cdef void on_settings(session_t *session) noexcept nogil:
-    peer_settled(<peer_t *>session.user)
-
-
 cdef void on_pong(session_t *session) noexcept nogil:
     pass
 
@@ -333,8 +321,8 @@ cdef void on_lost(conn_t *conn) noexcept nogil:
 
 
 cdef session_ops_t SESSION_OPS = session_ops_t(
-    on_begin=on_begin, on_headers=on_headers, on_message=on_message, on_end=on_end, on_refused=on_refused,
-    on_close=on_close, on_goaway=on_goaway, on_settings=on_settings, on_pong=on_pong,
+    on_begin=peer_begins, on_headers=on_headers, on_message=on_message, on_end=on_end, on_refused=on_refused,
+    on_close=on_close, on_goaway=on_goaway, on_settings=peer_settled, on_pong=on_pong,
 )
 
 
@@ -481,12 +469,14 @@ cdef class Server:
 
     `natives` maps RPC paths to (walk, method, form), `handlers` to Python handlers (see `Stream`). `default_timeout_s`
     holds for requests that bring no grpc-timeout; 0 is none. The other bounds are those of `patience_t` and `limits_t`.
+    `journal` is told of requests that are over.
     """
 
     def __init__(
         self, Engine engine, Program program, natives, handlers, *, int encoding=0, double default_timeout_s=0,
         size_t max_message=64 << 20, size_t max_header=16 << 10, int max_streams=1000, size_t unread_max=1 << 30,
         double header_timeout_s=10, double body_timeout_s=60, double receive_grace_s=10, double receive_rate=1024,
+        Journal journal=None,
     ):
         cdef entry_t *entry
         memset(&self.server, 0, sizeof(server_t))
@@ -500,6 +490,8 @@ cdef class Server:
         self.keep = []
         self.server.reactor = &self.reactor.raw
         self.server.engine = &engine.raw
+        self.journal = journal
+        self.server.journal = &journal.raw if journal is not None else NULL
         self.server.face = <void *>self
         self.server.dismiss = cancel_stream
         self.server.encoding = encoding
@@ -533,11 +525,6 @@ cdef class Server:
         for index in range(self.server.entry_count):
             meter = self.meters.get((<bytes>self.keep[index]).decode())
             self.server.entries[index].meter = &(<Meter?>meter).raw if meter is not None else NULL
-
-    def tell(self, Journal journal):
-        """Has the log told of requests that are over from now on; None: of none."""
-        self.journal = journal
-        self.server.journal = &journal.raw if journal is not None else NULL
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""

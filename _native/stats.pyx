@@ -108,8 +108,7 @@ cdef class Region:
         return <segment_t *>(self.data + <size_t>index * SEGMENT_BYTES)
 
     def read(self, double now, tuple wanted=None):
-        """All series, or those whose keys begin with one of `wanted`, those of several segments added up: `{(kind, key):
-        value}`.
+        """All series, or those whose keys begin with one of `wanted`: `{(kind, key): value}`, segments added up.
 
         A counter or gauge is a number, a histogram `(bounds, counts, sum)`, a sketch `(counts, count, sum)` with the
         counts of the windows that are not over at `now`.

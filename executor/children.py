@@ -13,6 +13,7 @@ from executor.graph import plan as plans
 from executor.limits import budget
 from executor.settings import NodeSettings, ServeLimits
 from executor.supervisor import Child, python
+from executor.telemetry import logs
 
 START_S = 60.0
 """How long an isolated component may take to load."""
@@ -47,13 +48,13 @@ class Isolated:
         await self.child.stop()
 
 
-def isolated(
-    node: plans.PlanNode, target: str, path: str, threads: int | None, limits: ServeLimits, log_format: str = "console"
-) -> Isolated:
-    """The process of a node's component, not started yet."""
+def isolated(node: plans.PlanNode, target: str, path: str, threads: int | None, limits: ServeLimits) -> Isolated:
+    """The process of a node's component, not started yet. Its log looks like ours."""
+    output = logs.current()
+    form = "json" if output is not None and output.json else "console"
     command = python(
         "executor", "node", target, "--type", str(node.type), "--name", node.name, "--uds", path,
-        "--parameters", json.dumps(node.arguments), "--log-level", "warning", "--log-format", log_format,
+        "--parameters", json.dumps(node.arguments), "--log-level", "warning", "--log-format", form,
         "--max-message-bytes", str(limits.max_message_bytes), "--memory-budget", str(budget(limits).hard),
         *(() if threads is None else ("--threads", str(threads))),
     )  # fmt: skip

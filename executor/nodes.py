@@ -326,9 +326,7 @@ class Nodes:
         path = str(Path(self._folder.name) / f"{node.index}.sock")
         channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
         channel.endpoint.timeout_s = settings.node_timeouts.component_s
-        self._children.append(
-            children.isolated(node, target, path, settings.threads, self._limits, settings.watch.log_format)
-        )
+        self._children.append(children.isolated(node, target, path, settings.threads, self._limits))
         self.reached[node.name] = f"in a process of its own: {target}"
         return Reached(channel.endpoint, GrpcNode(channel, node.name))
 

@@ -175,11 +175,11 @@ class Process:
             limits=self._grpc_limits,
             default_timeout_s=default_timeout_s,
             tls=self._tls,
+            journal=self.journal,
         )
         self.rpc.on_refused = partial(self._refused, "connections")
-        self.rpc.native.tell(self.journal)
         self.overview.show(bounds.grpc.plan, self.nodes.reached)
-        own = admins.Admin(self.overview.text, self._set_level).actions
+        own = admins.Admin(self.overview.text, self._ask_level).actions
         moved = self._watch.admin_port is not None
         if self._listen.http_port is not None:
             table = counting.scraped(rest, metrics_path if metrics_on_http and not moved else None)
@@ -200,14 +200,17 @@ class Process:
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
         if self._metrics_port is not None:
-            alone = App(self._by_rest, counting.scraped(replace(rest, routes=()), metrics_path), scrape=self.scrape)
-            self.scraped = RestServer(alone, self._limits)
+            table = counting.scraped(replace(rest, routes=()), metrics_path)
+            self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape))
         if moved:
             table = counting.scraped(admins.alone(rest, self._watch.page), metrics_path)
-            app = App(self._by_rest, table, scrape=self.scrape, own=own)
-            app.tell(self.journal)
-            self.admin = RestServer(app, self._limits)
+            self.admin = self._beside(App(self._by_rest, table, scrape=self.scrape, own=own))
         self._count(counted)
+
+    def _beside(self, app: App) -> RestServer:
+        """Serves what is not the graph, on a port of its own."""
+        app.tell(self.journal)
+        return RestServer(app, self._limits)
 
     def _count(self, counted: Counting) -> None:
         assert self.rpc is not None
@@ -215,8 +218,14 @@ class Process:
         for app, table in self._apps:
             app.count(counted.rest(table))
 
-    def _set_level(self, level: str) -> None:
-        log.info("log level %s, as the admin port was asked for", logs.set_level(level))
+    def set_level(self, level: str) -> None:
+        """Logs at another level from now on. Raises RequestError."""
+        self.journal.tell()  # what was before is said as it was before
+        logs.set_level(level)
+
+    def _ask_level(self, level: str) -> None:
+        self.set_level(level)
+        log.info("log level %s, which the admin port was asked for", logs.level())
         self.on_level(logs.level())
 
     async def scrape(self, accept: str) -> tuple[str, bytes]:

@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser, page: bool) -> None:
     group.add_argument("--page", action=argparse.BooleanOptionalAction, default=True if page else None,
                        help=f"a page at / that shows the graph at work ({default})")  # fmt: skip
     group.add_argument("--admin-port", type=options.port, metavar="PORT",
-                       help="where page, metrics and /log-level are, and no more on the REST port (0: a free one)")  # fmt: skip
+                       help="where page, metrics and /log-level are instead of the REST port")  # fmt: skip
     group.add_argument("--admin-host", metavar="ADDRESS",
                        help=f"address that the admin port listens on (default {Watch().admin_host})")  # fmt: skip
 

@@ -14,7 +14,7 @@ class Watch:
     """console or json."""
     access_log: bool = False
     """Whether the log has a line for every request, not only for those that fail."""
-    page: bool = False
+    page: bool = True
     """Whether there is a page that shows the graph at work."""
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None

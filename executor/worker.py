@@ -18,7 +18,6 @@ from executor.link import Link, Said
 from executor.process import Prepared, Process
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
-from executor.telemetry import logs
 from executor.telemetry.store import Store
 
 log = logging.getLogger("millrace")
@@ -157,7 +156,7 @@ class Worker:
                 if connection is not None:
                     self._take(said, connection)
                 elif said["say"] == "level":
-                    logs.set_level(said["level"])
+                    self._process.set_level(said["level"])
                 elif said["say"] == "leave":
                     self._process.readiness.set(False)
                 elif said["say"] == "drain":

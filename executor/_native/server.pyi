@@ -35,12 +35,10 @@ class Server:
         body_timeout_s: float = 60,
         receive_grace_s: float = 10,
         receive_rate: float = 1024,
+        journal: journal.Journal | None = None,
     ) -> None: ...
     def count(self, meters: Mapping[str, meters.Meter]) -> None:
         """Counts requests by the meter of their RPC's path from now on; those without one are not counted."""
-
-    def tell(self, journal: journal.Journal | None) -> None:
-        """Has the log told of requests that are over from now on; None: of none."""
 
     def use(self, program: program.Program) -> None: ...
     def accept(self, fd: int, context: ssl.SSLContext | None = None) -> None: ...

@@ -35,7 +35,9 @@ def with_page(table: RestTable) -> RestTable:
 
 def alone(table: RestTable, page: bool) -> RestTable:
     """What the admin port serves: errors are as in `table`, but none of its paths are there."""
-    table = replace(table, routes=(Route(LEVEL, frozenset({"GET", "PUT"}), Action.LEVEL),), puid=False)
+    table = replace(
+        table, routes=(Route(LEVEL, frozenset({"GET", "PUT"}), Action.LEVEL),), puid=False, post_prefixes=()
+    )
     return with_page(table) if page else table
 
 
@@ -74,12 +76,9 @@ def _guards(page: bytes) -> tuple[tuple[bytes, bytes], ...]:
     hashes: dict[bytes, list[bytes]] = {b"script": [], b"style": []}
     for kind, text in _INSIDE.findall(page):
         hashes[kind].append(b"'sha256-%b'" % base64.b64encode(hashlib.sha256(text).digest()))
-    policy = (
-        b"default-src 'none'; script-src %b; style-src %b; img-src data:; connect-src 'self'; base-uri 'none'; "
-        % (
-            b" ".join(hashes[b"script"]),
-            b" ".join(hashes[b"style"]),
-        )
+    policy = b"default-src 'none'; script-src %b; style-src %b; img-src data:; connect-src 'self'; " % (
+        b" ".join(hashes[b"script"]),
+        b" ".join(hashes[b"style"]),
     )
-    policy += b"form-action 'none'; frame-ancestors 'none'"
+    policy += b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     return (b"content-security-policy", policy), (b"referrer-policy", b"no-referrer"), _NOSNIFF, _FRESH

@@ -1,4 +1,4 @@
-"""Owns what can be seen at a glance of everything that is counted: totals and quantiles of requests, nodes and branches.
+"""Owns what can be seen at a glance of what is counted: totals and quantiles of requests, nodes and branches.
 
 Must not count, nor know a graph: a name is a name here.
 """

@@ -90,10 +90,10 @@ class Output(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record; `extra={"fields": {...}}` brings its fields."""
         try:
-            if record.exc_info and not self._floods.admits(record):
-                return
             for told, count in self._floods.over(record.created):
                 self.write(record.created, told.levelname, told.name, f"and {count} more like: {told.getMessage()}", {})
+            if record.exc_info and not self._floods.admits(record):
+                return
             fields: Fields = getattr(record, "fields", {})
             message = record.getMessage()
             trace = self._trace(record)
@@ -173,11 +173,11 @@ class Floods:
     def admits(self, record: logging.LogRecord) -> bool:
         """Whether this record is told."""
         raised = record.exc_info[0] if record.exc_info else None
-        kind = (record.name, record.lineno, raised)
+        kind: tuple[object, ...] = (record.name, record.lineno, raised)
         if len(self._counts) >= KINDS_MAX and kind not in self._counts:
             kind = ()
         self._counts[kind] = count = self._counts.get(kind, 0) + 1
-        if count <= TRACEBACKS or record.created - self._since >= 1.0:
+        if count <= TRACEBACKS:
             return True
         record.exc_info = None  # which would keep what it was raised with
         self._last[kind] = record

@@ -43,7 +43,7 @@ def _failed(line: Line) -> None:
     level = logging.INFO if (400 <= code < 500 if http else code in _CLIENTS) else logging.WARNING
     if not log.isEnabledFor(level):
         return
-    fields = {"protocol": "rest" if http else "grpc", "code": _code(http, code), "node": _read(node)}
+    fields: dict[str, object] = {"protocol": "rest" if http else "grpc", "code": _code(http, code), "node": _read(node)}
     if what == journal.MORE:
         where = f" at node '{fields['node']}'" if node else ""
         kind = "of other kinds" if code == _OTHERS else f"with {fields['code']}{where}"
