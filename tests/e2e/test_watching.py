@@ -94,7 +94,7 @@ def test_requests_that_never_reach_the_graph_fail_in_the_log_too(programs: Progr
     program = programs.serve("run", *arguments, "--log-format", "json").ready()
     rest = RestClient(program.http_port)
     assert rest.ask("POST", PREDICTIONS, b'{"a', [("Content-Type", "application/json")])[0] == 400
-    assert rest.status("/nothing\u00a0here".encode().decode("latin-1").replace("\u00a0", "%0A")) == 404
+    assert rest.status("/no%0Athing?data=secret-fail") == 404
     assert rest.ask("DELETE", PREDICTIONS)[0] == 405
     grpc = GrpcClient(program.grpc)
     with pytest.raises(Exception, match="UNIMPLEMENTED"):
@@ -107,14 +107,14 @@ def test_requests_that_never_reach_the_graph_fail_in_the_log_too(programs: Progr
     assert sorted(found, key=str) == sorted(
         [
             (400, PREDICTIONS, "info"),
-            (404, found[1][1], "info"),
+            (404, "/no%0Athing", "info"),
             (405, PREDICTIONS, "info"),
             ("UNIMPLEMENTED", "/no.such/Method", "info"),
             ("INVALID_ARGUMENT", SERVICE, "info"),
         ],
         key=str,
     )
-    assert "\n" not in found[1][1]
+    assert SECRET not in program.err
 
 
 def test_a_deadline_names_the_node_that_was_waited_for(programs: Programs, tmp_path: Path) -> None:
@@ -159,7 +159,8 @@ def test_the_access_log_has_every_request(programs: Programs, arguments: list[st
 def test_console_is_what_people_read(programs: Programs, arguments: list[str]) -> None:
     program = programs.serve("run", *arguments, "--workers", "2").ready()
     fail(program, "id 7")
-    told = "request failed: node 'm': predict raised ValueError: asked to (protocol=grpc code=INTERNAL node=m puid=\"id 7\""
+    told = "request failed: node 'm': predict raised ValueError: asked to"
+    told += ' (protocol=grpc code=INTERNAL node=m puid="id 7"'
     program.wait_for(lambda: told in program.err)
     line = next(line for line in program.err.splitlines() if told in line)
     assert " WARNING millrace.requests: worker " in line
@@ -192,8 +193,8 @@ def test_nobody_waits_for_who_does_not_read_the_log(arguments: list[str], more: 
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writes, text=True,
     )  # fmt: skip
     os.close(writes)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         port = next(int(line.rpartition(":")[2]) for line in process.stdout if line.startswith("REST on"))
         rest = RestClient(port)
         for number in range(600):  # far more than a pipe holds

@@ -125,13 +125,15 @@ async def test_closing_tells_what_waits(reactor: transport.Reactor) -> None:
 
 async def test_long_texts_are_cut(reactor: transport.Reactor) -> None:
     with kept(reactor) as (made, taken):
-        made.ended(500, time.monotonic(), *[b"x" * 10_000] * 2, 0, 0, *[b"y" * 10_000] * 2)
+        long = b"x" * 10_000
+        made.ended(500, time.monotonic(), long, long, 0, 0, long, long)
         await taken.until(1)
     assert [len(text) for text in taken.lines[0][PATH:]] == [200, 256, 128, 400]
 
 
 async def test_what_finds_no_room_is_counted(reactor: transport.Reactor) -> None:
-    taken, made = Taken(), []
+    taken = Taken()
+    made: list[journal.Journal] = []
 
     def take(lines: list[Any], lost: int) -> None:
         taken(lines, lost)

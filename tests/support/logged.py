@@ -30,19 +30,19 @@ class Logged:
 
 
 @contextlib.contextmanager
-def to_stream(stream: TextIO, *arguments: Any) -> Iterator[logs.Output]:
+def to_stream(stream: TextIO, level: str, form: str = "console", worker: int | None = None) -> Iterator[logs.Output]:
     """What `logs.start` makes of these arguments."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, before = list(root.handlers), root.level
     root.handlers.clear()
-    output = logs.start(*arguments, stream=stream)
+    output = logs.start(level, form, worker, stream)
     try:
         yield output
     finally:
         for each in list(root.handlers):
             each.close()
         root.handlers[:] = handlers
-        root.setLevel(level)
+        root.setLevel(before)
 
 
 @contextlib.contextmanager

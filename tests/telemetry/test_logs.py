@@ -82,15 +82,16 @@ def test_levels(tmp_path: Path) -> None:
 
 
 def test_starting_again_takes_the_place_of_what_was_before(tmp_path: Path) -> None:
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     with logged.to_file(tmp_path / "one", "info") as one:
+        (writer,) = set(threading.enumerate()) - before
         log.info("one")
         with (tmp_path / "two").open("w") as stream:
             output = logs.start("info", stream=stream)
             log.info("two")
             output.flush()
             assert logs.current() is output
-            poll(lambda: threading.active_count() == threads + 1, what="the first writer ends")
+            poll(lambda: not writer.is_alive(), what="the first writer ends")
             output.close()
     assert [line.rpartition(" ")[2] for line in one.lines] == ["one"]
     assert (tmp_path / "two").read_text().endswith(" two\n")
