@@ -360,3 +360,36 @@ def test_readers_that_stall_or_crowd_in_hold_up_nobody(programs: Programs, argum
         for reader in stalled:
             reader.close()
     assert len(looks) >= len(crowd)
+
+
+def test_a_reload_is_seen_and_loses_no_numbers(programs: Programs, arguments: list[str], tmp_path: Path) -> None:
+    program = programs.serve("run", *arguments, "--workers", "2").ready()
+    rest = RestClient(program.http_port)
+    rest.predict({"strData": "x"})
+    (tmp_path / "graph.yaml").write_text(serving.deployment(node("m", "model"), name="other"))
+    program.signal(signal.SIGHUP)
+
+    def shown() -> set[tuple[str, int]]:
+        told = [rest.get("/page.json") for _ in range(6)]
+        return {(each["name"], len(each["nodes"])) for each in told}
+
+    poll(lambda: shown() == {("other", 1)}, 30, "all workers show the new graph")
+    assert rest.get("/page.json")["requests"]["count"] == 1
+
+
+def test_a_router_that_learns_is_seen_learning(programs: Programs, tmp_path: Path) -> None:
+    leaves = [node(name, "", implementation="SIMPLE_MODEL") for name in ("a", "b")]
+    (tmp_path / "graph.yaml").write_text(serving.deployment(node("r", "", *leaves, implementation="EPSILON_GREEDY")))
+    program = programs.serve("run", str(tmp_path / "graph.yaml"), "--state", str(tmp_path / "state"), "--workers", "2")
+    rest = RestClient(program.ready().http_port)
+    for _ in range(20):
+        reply = rest.predict({"data": {"ndarray": [1]}})
+        rest.feedback({"response": {"meta": reply.said["meta"]}, "reward": 1.0})
+
+    def branches() -> Any:
+        return rest.get("/page.json")["nodes"][0]["branches"]
+
+    poll(lambda: sum(each.get("rewards", 0) for each in branches()) == 20, 20, "all rewards are shown")
+    poll(lambda: sum(each.get("pulls", 0) for each in branches()) == 20, 20, "and all pulls")
+    assert sum(each["chance"] for each in branches()) == pytest.approx(1.0)
+    assert {each["mean"] for each in branches()} <= {0.0, 1.0}
