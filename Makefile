@@ -118,7 +118,8 @@ $(DONE)/packages: pyproject.toml | $(DONE)/system
 
 $(DONE)/dev: pyproject.toml | $(DONE)/packages
 	@command -v promtool >/dev/null || .ci/system $(PYTHON) prometheus || true  # as below
-	@command -v redis-server >/dev/null || .ci/system $(PYTHON) redis-server || true  # the tests that need it say so
+	@command -v redis-server >/dev/null || .ci/system $(PYTHON) redis-server || true  # as below
+	@command -v chromium >/dev/null || .ci/system $(PYTHON) chromium || true  # the tests that need it say so
 	@echo "==> setup: installing the tools for tests and checks (about half a minute)"
 	@$(BIN)/pip install --quiet --group dev
 	@touch $@

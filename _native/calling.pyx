@@ -13,7 +13,8 @@ from libc.string cimport memcpy, strlen
 
 from executor._native.codec cimport codec_of, codec_t, name_t
 from executor._native.endpoint cimport (
-    call_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t, metadata_t, metadata_unref,
+    call_t, endpoint_t, error_at, error_blame, error_free, error_new, error_of_failure, error_t, metadata_t,
+    metadata_unref,
 )
 from executor._native.message cimport message_t, message_unref
 from executor._native.meters cimport (
@@ -76,8 +77,15 @@ cdef void on_deadline(timer_t *timer, double now) noexcept nogil:
     cdef request_t *request = <request_t *>timer.owner
     cdef char[80] text
     count_rejected(request.engine, REJECTED_DEADLINE)
+    cdef error_t *error
+    cdef int index
     snprintf(text, sizeof(text), b"deadline exceeded after %.3f s", now - request.started)
-    fail(request, error_new(STATUS_DEADLINE_EXCEEDED, text, strlen(text)))
+    error = error_new(STATUS_DEADLINE_EXCEEDED, text, strlen(text))
+    for index in range(request.program.count):
+        if request.steps[index].calling:     # of several, the first is as good as any
+            error_blame(error, request.program.names[index].data, request.program.names[index].size)
+            break
+    fail(request, error)
 
 
 cdef void fail(request_t *request, error_t *error) noexcept nogil:
@@ -223,6 +231,8 @@ cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept 
     if step.timer.due > 0:
         patience_end(step)
     count_call(step, STATUS_OK if error == NULL else error.status, answer, error)
+    if error != NULL:
+        error_blame(error, name_of(step).data, name_of(step).size)
     message_unref(call.message)
     call.message = NULL
     request.holds += 1

@@ -13,6 +13,7 @@ ctypedef struct error_t:
     buffer_t *details        # raw grpc-status-details-bin, or NULL
     void *exception          # the Python error it came from (a PyObject reference), or NULL
     bint unreached           # the node was not reached, or did not answer: no word of its own
+    buffer_t *node           # name of the node it happened at, UTF-8, or NULL
 
 # Headers that travel with a request to every node: one memory block, freed with the last reference.
 ctypedef struct metadata_t:
@@ -66,6 +67,8 @@ cdef error_t *error_of_exception(object exception) noexcept
 cdef object error_to_exception(error_t *error)
 # Says that no word of the node itself is in it.
 cdef void error_mark_unreached(error_t *error) noexcept nogil
+# Says which node it happened at, unless that is said already.
+cdef void error_blame(error_t *error, const char *node, size_t node_size) noexcept nogil
 # Adds grpc-status-details-bin; takes over the reference.
 cdef void error_add_details(error_t *error, buffer_t *details) noexcept nogil
 cdef void error_free(error_t *error) noexcept nogil

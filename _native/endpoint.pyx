@@ -27,6 +27,7 @@ out_of_memory.status = STATUS_RESOURCE_EXHAUSTED
 out_of_memory.text = buffer_of_bytes(b"out of memory")
 out_of_memory.details = NULL
 out_of_memory.exception = NULL
+out_of_memory.node = NULL
 
 
 cdef error_t *error_new(int status, const char *text, size_t size) noexcept nogil:
@@ -41,13 +42,16 @@ cdef error_t *error_new(int status, const char *text, size_t size) noexcept nogi
     error.details = NULL
     error.exception = NULL
     error.unreached = False
+    error.node = NULL
     return error
 
 
 cdef error_t *error_at(int status, const char *node, size_t node_size, const char *text) noexcept nogil:
     cdef char[640] line
     cdef int size = snprintf(line, sizeof(line), b"node '%.*s': %s", <int>node_size, node, text)
-    return error_new(status, line, min(<size_t>size, sizeof(line) - 1))
+    cdef error_t *error = error_new(status, line, min(<size_t>size, sizeof(line) - 1))
+    error_blame(error, node, node_size)
+    return error
 
 
 cdef error_t *error_of_failure(const failure_t *failure, const char *node, size_t node_size) noexcept nogil:
@@ -128,6 +132,9 @@ cdef object error_to_exception(error_t *error):
         exception = error_class(status)(text, status=status, details=details)
         if error.unreached and status == Status.UNAVAILABLE:
             exception.http_status = 500      # as Seldon's executor says it; 503 is for nodes that say so themselves
+    if error.node != NULL and isinstance(exception, errors.Error) and exception.node is None:
+        node = PyBytes_FromStringAndSize(<const char *>error.node.data, error.node.size)
+        exception.node = node.decode("utf-8", "replace")
     error_free(error)
     return exception
 
@@ -135,6 +142,11 @@ cdef object error_to_exception(error_t *error):
 cdef void error_mark_unreached(error_t *error) noexcept nogil:
     if error != &out_of_memory:
         error.unreached = True
+
+
+cdef void error_blame(error_t *error, const char *node, size_t node_size) noexcept nogil:
+    if error != &out_of_memory and error.node == NULL and node_size > 0:
+        error.node = buffer_copy(node, node_size)
 
 
 cdef void error_add_details(error_t *error, buffer_t *details) noexcept nogil:
@@ -153,6 +165,7 @@ cdef void error_free(error_t *error) noexcept nogil:
         return
     buffer_unref(error.text)
     buffer_unref(error.details)
+    buffer_unref(error.node)
     if error.exception != NULL:
         drop_exception(error.exception)
     free(error)

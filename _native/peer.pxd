@@ -3,8 +3,10 @@
 
 from executor._native.buffer cimport buffer_t
 from executor._native.codec cimport name_t
+from executor._native.endpoint cimport error_t
 from executor._native.flow cimport engine_t, request_t
 from executor._native.http2 cimport limits_t, session_t, stream_t
+from executor._native.journal cimport journal_t
 from executor._native.message cimport message_t
 from executor._native.meters cimport meter_t
 from executor._native.program cimport program_t
@@ -58,6 +60,7 @@ ctypedef struct rpc_t:
     bint answered
     double deadline              # 0: none
     double came                  # when its headers, then its message had come
+    size_t size                  # of its message
     double began                 # when it, what is left of it, or the reading of its answer began to be waited for
     timer_t timer                # until the flow takes the deadline over
 
@@ -72,25 +75,32 @@ ctypedef struct server_t:
     double default_timeout       # seconds; 0: none
     limits_t limits
     patience_t patience
+    journal_t *journal           # what the log is told; or NULL
     peer_t *peers
     long peer_count
     long rpcs                    # open
     void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
-# An RPC is over.
-cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil
 # A request is refused with that status before the flow has it.
 cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil
+# An RPC is over: it is counted, and the log is told. `request` is what the flow had of it, or NULL; `error` is why it
+# failed, or NULL; `went` are the bytes of its answer.
+cdef void end_rpc(
+    const rpc_t *rpc, int status, const request_t *request, const error_t *error, size_t went
+) noexcept nogil
 # The end of an RPC: a status alone.
-cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil
+cdef void answer_status(
+    rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request
+) noexcept nogil
 # A new connection among the server's; its `conn` is set before anything moves on it. NULL when memory is out.
 cdef peer_t *peer_new(server_t *server) noexcept nogil
 cdef void peer_free(peer_t *peer) noexcept nogil
 # It is open: its settings are waited for.
 cdef void peer_opened(peer_t *peer) noexcept nogil
-cdef void peer_settled(peer_t *peer) noexcept nogil
-# A header block begins.
-cdef void peer_begins(peer_t *peer) noexcept nogil
+# The session says that its settings have come.
+cdef void peer_settled(session_t *session) noexcept nogil
+# The session says that a header block begins.
+cdef void peer_begins(session_t *session, stream_t *stream) noexcept nogil
 # Whether `size` more bytes may be queued for it; else `text` says why not.
 cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil
 # Charges an answer that Python made, which is one span, to the budget, until it has left. False: there is no room.

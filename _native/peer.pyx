@@ -12,19 +12,22 @@ import logging
 
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport strlen
+from libc.string cimport memset, strlen
 
 from executor._native.answers cimport send_status
 from executor._native.budget cimport budget_t, budget_take
 from executor._native.buffer cimport buffer_charge, buffer_t
 from executor._native.http2 cimport (
-    H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
+    H2_ENHANCE_YOUR_CALM, headers_get, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
+from executor._native.journal cimport ended_t, journal_add
 from executor._native.meters cimport (
     REJECTED_DEADLINE, REJECTED_MESSAGE, REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now,
 )
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
-from executor._native.types cimport STATUS_DEADLINE_EXCEEDED, STATUS_RESOURCE_EXHAUSTED
+from executor._native.types cimport (
+    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_OK, STATUS_RESOURCE_EXHAUSTED,
+)
 
 cdef enum:
     SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
@@ -72,7 +75,8 @@ cdef void peer_opened(peer_t *peer) noexcept nogil:
     timer_arm(peer.server.reactor, &peer.settings, peer.server.reactor.now + SETTINGS_S)
 
 
-cdef void peer_settled(peer_t *peer) noexcept nogil:
+cdef void peer_settled(session_t *session) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>session.user
     timer_disarm(peer.server.reactor, &peer.settings)
 
 
@@ -82,11 +86,53 @@ cdef void on_no_settings(timer_t *timer, double now) noexcept nogil:
 
 # --- answers ------------------------------------------------------------------------------------
 
-cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil:
-    cdef double now
+cdef void end_rpc(
+    const rpc_t *rpc, int status, const request_t *request, const error_t *error, size_t went
+) noexcept nogil:
+    if error != NULL:
+        tell_end(rpc, status, error.text.data, error.text.size, request, error.node, went)
+    else:
+        tell_end(rpc, status, NULL, 0, request, NULL, went)
+
+
+cdef inline bint is_failure(int status) noexcept nogil:
+    return status != STATUS_OK and status != STATUS_CANCELLED    # whoever hangs up needs no line
+
+
+cdef void tell_end(
+    const rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request,
+    const buffer_t *node, size_t went,
+) noexcept nogil:
+    cdef double now = meter_now()
+    cdef journal_t *journal = rpc.peer.server.journal
+    cdef ended_t ended
     if rpc.entry != NULL and rpc.entry.meter != NULL:
-        now = meter_now()
         meter_add(rpc.entry.meter, status, now - rpc.came, now)
+    if journal == NULL or not (journal.access or is_failure(status)):
+        return
+    memset(&ended, 0, sizeof(ended_t))
+    ended.status = status
+    ended.failed = is_failure(status)
+    ended.now = now
+    ended.seconds = now - rpc.came
+    ended.came = rpc.size
+    ended.went = went
+    if rpc.entry != NULL:
+        ended.path = rpc.entry.path.data
+        ended.path_size = rpc.entry.path.size
+    else:
+        ended.path = headers_get(&rpc.stream.headers, b":path", 5, &ended.path_size)
+    if request != NULL:
+        ended.puid = request.puid
+        ended.puid_size = request.puid_size
+    else:
+        ended.puid = headers_get(&rpc.stream.headers, b"seldon-puid", 11, &ended.puid_size)
+    if node != NULL:
+        ended.node = <const char *>node.data
+        ended.node_size = node.size
+    ended.text = <const char *>text
+    ended.text_size = size
+    journal_add(journal, &ended)
 
 
 cdef inline void count_refused(const peer_t *peer, int why) noexcept nogil:
@@ -101,9 +147,11 @@ cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil:
         count_refused(rpc.peer, REJECTED_DEADLINE)
 
 
-cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+cdef void answer_status(
+    rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request
+) noexcept nogil:
     rpc.answered = True
-    count_rpc(rpc, status)
+    tell_end(rpc, status, text, size, request, NULL, 0)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     send_status(rpc.stream, status, text, size, NULL, NULL, 0)
     conn_touch(rpc.peer.conn)
@@ -145,7 +193,8 @@ cdef void watch(peer_t *peer, double now) noexcept nogil:
     timer_arm(peer.server.reactor, &peer.sweep, peer.sweep_at)
 
 
-cdef void peer_begins(peer_t *peer) noexcept nogil:
+cdef void peer_begins(session_t *session, stream_t *stream) noexcept nogil:
+    cdef peer_t *peer = <peer_t *>session.user
     cdef double now = peer.server.reactor.now
     peer.block_at = now
     if peer.sweep.due == 0:
@@ -205,7 +254,7 @@ cdef void look_at(rpc_t *rpc, double now) noexcept nogil:
     else:
         return
     count_refused(rpc.peer, REJECTED_SLOW)
-    answer_status(rpc, STATUS_DEADLINE_EXCEEDED, <const unsigned char *>text, strlen(text))
+    answer_status(rpc, STATUS_DEADLINE_EXCEEDED, <const unsigned char *>text, strlen(text), NULL)
     if rpc.face != NULL:
         rpc.peer.server.dismiss(rpc)
 

@@ -2,6 +2,7 @@
 # Must not know what RPCs mean (executor/protocol says which goes where), nor listen itself (executor/rpc/server.py).
 
 from executor._native.flow cimport Engine
+from executor._native.journal cimport Journal
 from executor._native.peer cimport entry_t, rpc_t, server_t
 from executor._native.program cimport Program
 from executor._native.transport cimport Reactor
@@ -14,6 +15,7 @@ cdef class Server:
     cdef Program program
     cdef list keep
     cdef dict meters             # what counts RPCs, by path
+    cdef Journal journal
     cdef dict handlers           # path → Python handler
     cdef set tasks
     cdef set streams             # of Stream, open

@@ -24,10 +24,11 @@ from executor._native.http2 cimport (
     H2_CANCEL, field_t, headers_get, headers_t, limits_t, nv_t, session_free, session_goaway, session_new,
     session_ops_t, session_t, stream_headers, stream_queued, stream_reset, stream_send, stream_t,
 )
+from executor._native.journal cimport Journal
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_rpc, count_turned_away, entry_t, patience_t, peer_begins, peer_charges, peer_free,
+    ENTRIES_MAX, answer_status, count_turned_away, end_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free,
     peer_new, peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
@@ -55,7 +56,7 @@ log = logging.getLogger("millrace.rpc")
 # --- answers ------------------------------------------------------------------------------------
 
 cdef void refuse(rpc_t *rpc, int status, const char *text) noexcept nogil:
-    answer_status(rpc, status, <const unsigned char *>text, strlen(text))
+    answer_status(rpc, status, <const unsigned char *>text, strlen(text), NULL)
     if rpc.face != NULL:
         cancel_stream(rpc)
 
@@ -72,14 +73,14 @@ cdef void on_finish(request_t *request) noexcept nogil:
         snprintf(
             text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
         )
-        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
+        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
     elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
-        refuse(rpc, STATUS_RESOURCE_EXHAUSTED, text)
+        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
     elif error == NULL:
-        count_rpc(rpc, STATUS_OK)
+        end_rpc(rpc, STATUS_OK, request, NULL, request.answer.size)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
     else:
-        count_rpc(rpc, error.status)
+        end_rpc(rpc, error.status, request, error, 0)
         send_status(
             rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size
         )
@@ -98,10 +99,6 @@ cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) no
         if server.entries[index].path.size == size and memcmp(server.entries[index].path.data, path, size) == 0:
             return &server.entries[index]
     return NULL
-
-
-cdef void on_begin(session_t *session, stream_t *stream) noexcept nogil:
-    peer_begins(<peer_t *>session.user)
 
 
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
@@ -166,6 +163,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
         refuse(rpc, STATUS_INTERNAL, b"a unary request carries one message, not several")
         return
     rpc.body = body
+    rpc.size = body.size
     rpc.came = rpc.began
 
 
@@ -215,7 +213,7 @@ cdef void start(rpc_t *rpc) noexcept nogil:
 
 cdef void refuse_failure(rpc_t *rpc, const failure_t *failure) noexcept nogil:
     cdef error_t *error = error_of_failure(failure, NULL, 0)
-    answer_status(rpc, error.status, error.text.data, error.text.size)
+    answer_status(rpc, error.status, error.text.data, error.text.size, NULL)
     error_free(error)
 
 
@@ -302,7 +300,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
     if not rpc.answered:
-        count_rpc(rpc, STATUS_CANCELLED)
+        end_rpc(rpc, STATUS_CANCELLED, rpc.request, NULL, 0)
     if rpc.request != NULL:
         flow_cancel(rpc.request)
     if rpc.face != NULL:
@@ -315,10 +313,6 @@ cdef void on_goaway(session_t *session, int32_t last_stream_id, uint32_t code) n
     pass                         # the client closes when its calls are over
 
 
-cdef void on_settings(session_t *session) noexcept nogil:
-    peer_settled(<peer_t *>session.user)
-
-
 cdef void on_pong(session_t *session) noexcept nogil:
     pass
 
@@ -328,8 +322,8 @@ cdef void on_lost(conn_t *conn) noexcept nogil:
 
 
 cdef session_ops_t SESSION_OPS = session_ops_t(
-    on_begin=on_begin, on_headers=on_headers, on_message=on_message, on_end=on_end, on_refused=on_refused,
-    on_close=on_close, on_goaway=on_goaway, on_settings=on_settings, on_pong=on_pong,
+    on_begin=peer_begins, on_headers=on_headers, on_message=on_message, on_end=on_end, on_refused=on_refused,
+    on_close=on_close, on_goaway=on_goaway, on_settings=peer_settled, on_pong=on_pong,
 )
 
 
@@ -452,7 +446,7 @@ cdef class Stream:
         if self.rpc == NULL or self.rpc.answered:
             return
         self.reactor.enter()
-        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw))
+        answer_status(self.rpc, status, <const unsigned char *><const char *>raw, len(raw), NULL)
         self.reactor.settle()
 
     @property
@@ -476,12 +470,14 @@ cdef class Server:
 
     `natives` maps RPC paths to (walk, method, form), `handlers` to Python handlers (see `Stream`). `default_timeout_s`
     holds for requests that bring no grpc-timeout; 0 is none. The other bounds are those of `patience_t` and `limits_t`.
+    `journal` is told of requests that are over.
     """
 
     def __init__(
         self, Engine engine, Program program, natives, handlers, *, int encoding=0, double default_timeout_s=0,
         size_t max_message=64 << 20, size_t max_header=16 << 10, int max_streams=1000, size_t unread_max=1 << 30,
         double header_timeout_s=10, double body_timeout_s=60, double receive_grace_s=10, double receive_rate=1024,
+        Journal journal=None,
     ):
         cdef entry_t *entry
         memset(&self.server, 0, sizeof(server_t))
@@ -495,6 +491,8 @@ cdef class Server:
         self.keep = []
         self.server.reactor = &self.reactor.raw
         self.server.engine = &engine.raw
+        self.journal = journal
+        self.server.journal = &journal.raw if journal is not None else NULL
         self.server.face = <void *>self
         self.server.dismiss = cancel_stream
         self.server.encoding = encoding

@@ -111,8 +111,8 @@ cdef class Region:
             raise IndexError(f"segment {index}: there are 0 to {self.segments - 1}")
         return <segment_t *>(self.data + <size_t>index * SEGMENT_BYTES)
 
-    def read(self, double now):
-        """All series, those of several segments added up: `{(kind, key): value}`.
+    def read(self, double now, tuple wanted=None):
+        """All series, or those whose keys begin with one of `wanted`: `{(kind, key): value}`, segments added up.
 
         A counter or gauge is a number, a histogram `(bounds, counts, sum)`, a sketch `(counts, count, sum)` with the
         counts of the windows that are not over at `now`.
@@ -123,7 +123,7 @@ cdef class Region:
             found = {}
             before = observe(&self.at(0).generation)
             for index in range(self.segments):
-                _read_segment(self.at(index), found, now)
+                _read_segment(self.at(index), found, now, wanted)
             order()
             # While a dead process was folded in, its numbers may have been seen twice or not at all.
             if before % 2 == 0 and observe(&self.at(0).generation) == before:
@@ -187,7 +187,7 @@ cdef bint is_sound(const segment_t *segment, const entry_t *entry) noexcept:
 
 # --- reading ------------------------------------------------------------------------------------
 
-cdef int _read_segment(segment_t *segment, dict found, double now) except -1:
+cdef int _read_segment(segment_t *segment, dict found, double now, tuple wanted) except -1:
     cdef entry_t entry
     cdef uint32_t index
     cdef const unsigned char *value
@@ -198,7 +198,10 @@ cdef int _read_segment(segment_t *segment, dict found, double now) except -1:
         if not is_sound(segment, &entry):
             continue
         value = <const unsigned char *>segment + entry.value
-        key = (entry.kind, key_of(segment, &entry))
+        name = key_of(segment, &entry)
+        if wanted is not None and not name.startswith(wanted):
+            continue
+        key = (entry.kind, name)
         known = found.get(key)
         if entry.kind == KIND_HISTOGRAM:
             found[key] = _histogram_of(<const histogram_t *>value, known)

@@ -94,6 +94,7 @@ def _add_guard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", default="HEAD^", metavar="COMMIT", help="what to compare with (default HEAD^)")
     parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT", help="rise that fails (default 5)")
     parser.add_argument("--metrics", action="store_true", help="only this tree: what do metrics cost?")
+    parser.add_argument("--log", action="store_true", help="only this tree: what does the log cost?")
     parser.set_defaults(command=_guard)
 
 
@@ -238,6 +239,8 @@ def _peers(parsed: argparse.Namespace) -> int:
 def _guard(parsed: argparse.Namespace) -> int:
     from bench import guard
 
+    if parsed.log:
+        return guard.log()
     return guard.metrics() if parsed.metrics else guard.run(parsed.against, parsed.limit)
 
 

@@ -71,6 +71,18 @@ def metrics() -> int:
         return 1 if _with_metrics(package, folder, measure(package, folder)) else 0
 
 
+def log() -> int:
+    """Counts this tree with a log of nothing, of failures as it always is, and of every request. Raises BenchError."""
+    build.tool("valgrind", "apt-get install valgrind")
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
+        folder = Path(made)
+        package = installed(_working_tree(folder / "new"))
+        nothing = measure(package, folder, log=guard_drive.NOTHING)
+        print(render(nothing, measure(package, folder), "no log"))
+        print(render(nothing, measure(package, folder, log=guard_drive.ACCESS), "no log; here an access log"))
+    return 0
+
+
 def _with_metrics(package: Path, folder: Path, counted: Mapping[str, float]) -> list[str]:
     """The scenarios that metrics make too dear; `counted` is what each costs with them, as the product runs."""
     bare = measure(package, folder, bare=True)
@@ -208,15 +220,19 @@ def marks() -> Path:
 # --- counting
 
 
-def measure(package: Path, folder: Path, count: int = COUNT, bare: bool = False) -> dict[str, float]:
-    """Instructions per request of each scenario that a package can run; `bare`: without metrics. Raises BenchError."""
+def measure(
+    package: Path, folder: Path, count: int = COUNT, bare: bool = False, log: str = guard_drive.FAILURES
+) -> dict[str, float]:
+    """Instructions per request of each scenario that a package can run; `bare`: without metrics and log. Raises
+    BenchError.
+    """
     out = Path(tempfile.mkdtemp(dir=folder))
     # The package under measurement comes first; from the tree only `bench` is wanted.
     shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
     command = [
         *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
         *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
-        *(["--bare"] if bare else []),
+        *(["--bare"] if bare else ["--log", log]),
     ]
     environment = {
         **os.environ,

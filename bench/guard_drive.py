@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ END_OF_ANSWER = b"\x01\x05\x00\x00"
 GRAPHS = {"echo": (64, "echo"), "node": (64, "node"), "fan3": (64, "fan3"), "quick": (64, "quick")}
 JSON = "json-node"
 NAMES = (*GRAPHS, JSON)
+NOTHING, FAILURES, ACCESS = LOGS = ("nothing", "failures", "access")
+"""What the log is told of requests."""
 
 
 class Marks:
@@ -100,7 +103,13 @@ class Server:
     """A graph served in this process, on one end of a pair of sockets and on a port."""
 
     def __init__(
-        self, graph: dict[str, Any], settings: RunSettings, folder: Path, node: bool = False, bare: bool = False
+        self,
+        graph: dict[str, Any],
+        settings: RunSettings,
+        folder: Path,
+        node: bool = False,
+        bare: bool = False,
+        log: str = FAILURES,
     ) -> None:
         path = folder / "graph.json"
         path.write_text(json.dumps(graph))
@@ -119,7 +128,9 @@ class Server:
         rpcs = dict(protocol.EXECUTOR_RPCS)
         if node:  # the built-in model, asked as a node
             rpcs = {scenarios.NODE_GRPC: rpcs[scenarios.FRONT_GRPC]}
-        self._rpc = RpcServer(engine, program, rpcs, admin.handlers(rpcs, self.inference, ""), default_timeout_s=600)
+        handlers = admin.handlers(rpcs, self.inference, "")
+        told = {} if bare or log == NOTHING else _journal(self.reactor, log)
+        self._rpc = RpcServer(engine, program, rpcs, handlers, default_timeout_s=600, **told)
         if counted is not None:
             self._rpc.native.count(counted.rpcs(rpcs))
         self.listener = socket.socket()
@@ -193,21 +204,38 @@ def _counting(engine: flow.Engine) -> Any:
     return counting.Counting(kept, families.Names("bench", "main"))
 
 
+def _journal(reactor: transport.Reactor, log: str) -> dict[str, Any]:
+    """What tells the log of requests, as it does wherever they are served; none in a commit from before there was one.
+    The log is written for nobody.
+    """
+    try:
+        from executor._native import journal
+        from executor.telemetry import logs, requests
+    except ImportError:
+        return {}
+    if logs.current() is None:
+        logs.start("info", stream=open(os.devnull, "w"))  # noqa: SIM115 it is written to until the end
+    return {"journal": journal.Journal(reactor, requests.take, log == ACCESS)}
+
+
 def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
     """Endpoints and components of a scenario whose remote nodes are all `node`."""
     where = Address(Scheme.GRPC, "127.0.0.1", node.port)
     return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
 
 
-async def drive(names: list[str], count: int, marks: Marks, bare: bool = False) -> None:
-    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics."""
+async def drive(names: list[str], count: int, marks: Marks, bare: bool = False, log: str = FAILURES) -> None:
+    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics and tell the log
+    nothing; others tell it what `log` says.
+    """
     echo = scenarios.SCENARIOS["echo"]
     with tempfile.TemporaryDirectory() as folder:
-        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, bare=bare)
+        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, bare=bare, log=NOTHING)
         for name in names:
             size, graph = GRAPHS.get(name, (64, "node"))
             scenario = scenarios.SCENARIOS[graph]
-            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder), bare=bare)
+            told = settings_of(scenario, node)
+            server = Server(scenarios.manifest(scenario), told, Path(folder), bare=bare, log=log)
             await server.nodes.start()
             await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
             server.close()
@@ -251,9 +279,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--marks", default="")
     parser.add_argument("--bare", action="store_true", help="without metrics")
+    parser.add_argument("--log", choices=LOGS, default=FAILURES, help="what the log is told")
     arguments = parser.parse_args()
     marks = Marks(arguments.marks)
-    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare))
+    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare, arguments.log))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Must not hold logic of any part. `executor.process` is what serves.
 """
 
 import logging
-import sys
 from pathlib import Path
 
 import uvloop
@@ -28,7 +27,7 @@ from executor.settings import (
     RunSettings,
 )
 from executor.signals import stopped_by_signals
-from executor.telemetry import families
+from executor.telemetry import families, logs
 
 log = logging.getLogger("millrace")
 
@@ -37,7 +36,7 @@ ROUTING_NONE, ROUTING_ROUTED, ROUTING_VISITED = 0, 1, 2
 
 def run(settings: RunSettings, text: str | None = None) -> int:
     """Serves a graph until SIGINT or SIGTERM; the exit status. Without its `text` the manifest's file is read."""
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.watch.log_format)
     if text is None:
         text = manifest.read(Path(settings.manifest))
     selected = select(settings, text)
@@ -54,7 +53,7 @@ def hosts(settings: RunSettings, text: str) -> bool:
 
 def node(settings: NodeSettings) -> int:
     """Serves one component until SIGINT or SIGTERM; the exit status."""
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.watch.log_format)
     return uvloop.run(workers.run(settings, "") if settings.workers > 1 else _node(settings))
 
 
@@ -78,7 +77,12 @@ async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
 async def _node(settings: NodeSettings) -> int:
     with stopped_by_signals():
         process = Process(
-            settings.listen, settings.limits, settings.threads, settings.tls, metrics_port=settings.metrics_port
+            settings.listen,
+            settings.limits,
+            settings.threads,
+            settings.tls,
+            metrics_port=settings.metrics_port,
+            watch=settings.watch,
         )
         try:
             print(described(component(process, settings), settings), flush=True)
@@ -206,11 +210,6 @@ def select(settings: RunSettings, text: str, changed: bool = False) -> manifest.
     )
 
 
-def log_to_stderr(level: str, who: str = "") -> None:
-    """Sets logging up; `who` stands before each message."""
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format=f"%(asctime)s %(levelname)s %(name)s: {who}%(message)s",
-        force=True,
-    )
+def log_to_stderr(level: str, form: str = "console", worker: int | None = None) -> None:
+    """Sets logging up; `worker` says which of several processes this is."""
+    logs.start(level, form, worker)

@@ -13,6 +13,7 @@ from executor.graph import plan as plans
 from executor.limits import budget
 from executor.settings import NodeSettings, ServeLimits
 from executor.supervisor import Child, python
+from executor.telemetry import logs
 
 START_S = 60.0
 """How long an isolated component may take to load."""
@@ -48,10 +49,12 @@ class Isolated:
 
 
 def isolated(node: plans.PlanNode, target: str, path: str, threads: int | None, limits: ServeLimits) -> Isolated:
-    """The process of a node's component, not started yet."""
+    """The process of a node's component, not started yet. Its log looks like ours."""
+    output = logs.current()
+    form = "json" if output is not None and output.json else "console"
     command = python(
         "executor", "node", target, "--type", str(node.type), "--name", node.name, "--uds", path,
-        "--parameters", json.dumps(node.arguments), "--log-level", "warning",
+        "--parameters", json.dumps(node.arguments), "--log-level", "warning", "--log-format", form,
         "--max-message-bytes", str(limits.max_message_bytes), "--memory-budget", str(budget(limits).hard),
         *(() if threads is None else ("--threads", str(threads))),
     )  # fmt: skip
@@ -67,6 +70,7 @@ def service(settings: NodeSettings) -> Child:
         "parameters": dict(settings.parameters),
         "imported": settings.imported,
         "log_level": settings.log_level,
+        "log_format": settings.watch.log_format,
     }
 
     def link() -> socket.socket:

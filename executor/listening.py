@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from executor import errors
 from executor.settings import ALL_INTERFACES, ListenSettings
+from executor.watching import Watch
 
 log = logging.getLogger("millrace")
 
@@ -29,11 +30,13 @@ class Listeners:
     Raises RequestError.
     """
 
-    def __init__(self, settings: ListenSettings, metrics_port: int | None = None) -> None:
+    def __init__(self, settings: ListenSettings, metrics_port: int | None = None, watch: Watch | None = None) -> None:
         self.grpc: list[socket.socket] = []
         self.http: list[socket.socket] = []
         self.metrics: list[socket.socket] = []
         """Where metrics alone are told, over HTTP."""
+        self.admin: list[socket.socket] = []
+        """Where the process itself is watched and told what to do, over HTTP."""
         self._uds: UnixSocket | None = None
         if settings.grpc_port and settings.grpc_port == settings.http_port:
             raise errors.RequestError(
@@ -49,6 +52,8 @@ class Listeners:
                 self.http.append(_listener(settings.host, settings.http_port, "--http-port"))
             if metrics_port is not None:
                 self.metrics.append(_listener(settings.host, metrics_port, "--metrics-port"))
+            if watch is not None and watch.admin_port is not None:
+                self.admin.append(_listener(watch.admin_host, watch.admin_port, "--admin-port", "--admin-host"))
         except errors.RequestError:
             self.close()
             raise
@@ -63,6 +68,7 @@ class Listeners:
         """Lets REST clients in. Raises RequestError when another process took the port in the meantime."""
         _listen_on(self.http, "--http-port")
         _listen_on(self.metrics, "--metrics-port")
+        _listen_on(self.admin, "--admin-port")
 
     def lines(self, secure: bool = False) -> list[str]:
         """Where gRPC and REST are served, for the user; with TLS where `secure`, but for unix sockets."""
@@ -70,11 +76,12 @@ class Listeners:
         mark = [" (TLS)" if secure and each.family != socket.AF_UNIX else "" for each in self.grpc]
         grpc = [f"gRPC on {told(each)}{tls}" for each, tls in zip(self.grpc, mark, strict=True)]
         metrics = [f"metrics on http://{told(each)}" for each in self.metrics]
+        metrics += [f"admin on http://{told(each)}" for each in self.admin]
         return metrics + grpc + [f"REST on {scheme}://{told(each)}" for each in self.http]
 
     def close(self) -> None:
         """Closes all and removes the unix socket's file."""
-        for listener in [*self.grpc, *self.http, *self.metrics]:
+        for listener in [*self.grpc, *self.http, *self.metrics, *self.admin]:
             listener.close()
         if self._uds is not None:
             self._uds.remove()
@@ -154,12 +161,12 @@ def _listen_on(listeners: Sequence[socket.socket], option: str) -> None:
             raise errors.RequestError(f"{option}: cannot listen on {told(listener)}: {error.strerror}") from None
 
 
-def _listener(host: str, port: int, option: str) -> socket.socket:
+def _listener(host: str, port: int, option: str, named: str = "--host") -> socket.socket:
     host = _every_address() if host == ALL_INTERFACES else host
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise errors.RequestError(f"--host {host}: {error.strerror or error}") from None
+        raise errors.RequestError(f"{named} {host}: {error.strerror or error}") from None
     family, _, _, _, where = found[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

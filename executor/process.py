@@ -6,22 +6,24 @@ Must not choose what is served: `executor.app` binds a graph or a component to i
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from executor import counting
 from executor import limits as budgets
-from executor._native import budget, buffer, exits, flow, seldon, seldon_json, transport
+from executor._native import budget, buffer, exits, flow, journal, seldon, seldon_json, transport
 from executor.counting import Counting
 from executor.inference import Bounds, Inference, Readiness
 from executor.learning import Learning
 from executor.listening import Listeners, told
 from executor.nodes import Nodes
+from executor.overview import Overview
 from executor.payloads import Payloads
 from executor.protocol.table import RestTable, Rpc
 from executor.reload import Reloader, in_thread
+from executor.rest import admin as admins
 from executor.rest.answers import Site
 from executor.rest.app import App
 from executor.rest.server import RestServer
@@ -35,10 +37,11 @@ from executor.settings import (
     TlsSettings,
 )
 from executor.signals import Signals, unless
-from executor.telemetry import families
+from executor.telemetry import families, logs, requests
 from executor.telemetry.branches import Branches
 from executor.telemetry.store import Store
 from executor.tls import server_source
+from executor.watching import Watch
 
 log = logging.getLogger("millrace")
 
@@ -77,8 +80,10 @@ class Process:
         listens: bool = True,
         store: Store | None = None,
         metrics_port: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.store = store or Store()
+        self._watch = watch or Watch()
         self._metrics_port = metrics_port
         self._listen = listen
         self._limits = limits
@@ -101,6 +106,10 @@ class Process:
         self.payloads = Payloads(self.reactor, node_tls)
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
+        self.overview = Overview(self.store, self.readiness)
+        self.journal = journal.Journal(self.reactor, requests.take, self._watch.access_log)
+        self.on_level: Callable[[str], object] = lambda level: None
+        """Is told the log level that somebody has asked this process for."""
         self._listeners: Listeners | None = None
         self._by_grpc: Inference | None = None
         self._by_rest: Inference | None = None
@@ -110,6 +119,8 @@ class Process:
         self.rest: RestServer | None = None
         self.scraped: RestServer | None = None
         """Tells metrics alone, on a port of its own."""
+        self.admin: RestServer | None = None
+        """Lets the process be watched and told what to do, on a port of its own."""
         self._apps: list[tuple[App, RestTable]] = []
 
     @classmethod
@@ -124,6 +135,7 @@ class Process:
             grpc_max_message_bytes=settings.grpc_max_message_bytes,
             listens=listens,
             store=store,
+            watch=settings.watch,
         )
 
     def new_nodes(self) -> Nodes:
@@ -133,7 +145,7 @@ class Process:
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
         if self._listens:
-            self._listeners = Listeners(self._listen, self._metrics_port)
+            self._listeners = Listeners(self._listen, self._metrics_port, self._watch)
 
     def serve(
         self,
@@ -163,10 +175,16 @@ class Process:
             limits=self._grpc_limits,
             default_timeout_s=default_timeout_s,
             tls=self._tls,
+            journal=self.journal,
         )
         self.rpc.on_refused = partial(self._refused, "connections")
+        self.overview.show(bounds.grpc.plan, self.nodes.reached)
+        own = admins.Admin(self.overview.text, self._ask_level).actions
+        moved = self._watch.admin_port is not None
         if self._listen.http_port is not None:
-            table = counting.scraped(rest, metrics_path if metrics_on_http else None)
+            table = counting.scraped(rest, metrics_path if metrics_on_http and not moved else None)
+            if self._watch.page and not moved:
+                table = admins.with_page(table)
             app = App(
                 self._by_rest,
                 table,
@@ -175,20 +193,40 @@ class Process:
                 budget=self.reactor.budget,
                 site=site,
                 scrape=self.scrape,
+                own=own,
             )
             app.on_refused = self._refused
+            app.tell(self.journal)
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
         if self._metrics_port is not None:
-            alone = App(self._by_rest, counting.scraped(replace(rest, routes=()), metrics_path), scrape=self.scrape)
-            self.scraped = RestServer(alone, self._limits)
+            table = counting.scraped(replace(rest, routes=()), metrics_path)
+            self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape))
+        if moved:
+            table = counting.scraped(admins.alone(rest, self._watch.page), metrics_path)
+            self.admin = self._beside(App(self._by_rest, table, scrape=self.scrape, own=own))
         self._count(counted)
+
+    def _beside(self, app: App) -> RestServer:
+        """Serves what is not the graph, on a port of its own."""
+        app.tell(self.journal)
+        return RestServer(app, self._limits)
 
     def _count(self, counted: Counting) -> None:
         assert self.rpc is not None
         self.rpc.native.count(counted.rpcs(self._rpcs))
         for app, table in self._apps:
             app.count(counted.rest(table))
+
+    def set_level(self, level: str) -> None:
+        """Logs at another level from now on. Raises RequestError."""
+        self.journal.tell()  # what was before is said as it was before
+        logs.set_level(level)
+
+    def _ask_level(self, level: str) -> None:
+        self.set_level(level)
+        log.info("log level %s, which the admin port was asked for", logs.level())
+        self.on_level(logs.level())
 
     async def scrape(self, accept: str) -> tuple[str, bytes]:
         """What this process and its group have counted: its content type, and the text."""
@@ -225,6 +263,7 @@ class Process:
         self._by_rest.use(prepared.bounds.rest)
         self.rpc.native.use(prepared.bounds.grpc.program)
         self._count(prepared.counting)
+        self.overview.show(prepared.bounds.grpc.plan, prepared.nodes.reached)
         task = asyncio.create_task(_retire(before, old))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
@@ -272,6 +311,8 @@ class Process:
             await self.rest.start(listeners.http if listeners is not None else [])
         if self.scraped is not None:
             await self.scraped.start(listeners.metrics if listeners is not None else [])
+        if self.admin is not None:
+            await self.admin.start(listeners.admin if listeners is not None else [])
         self._sampling = asyncio.create_task(self._keep_sampling())
 
     async def start_nodes(self) -> None:
@@ -288,6 +329,11 @@ class Process:
     def grpc_told(self) -> list[str]:
         """Where gRPC is served: `host:port` and `unix:/path`."""
         return [told(each) for each in self._listeners.grpc] if self._listeners is not None else []
+
+    @property
+    def admin_told(self) -> list[str]:
+        """Where the admin port is: `host:port`."""
+        return [told(each) for each in self._listeners.admin] if self._listeners is not None else []
 
     @property
     def rest_told(self) -> list[str]:
@@ -319,7 +365,7 @@ class Process:
         if self.rpc is not None:
             self.rpc.close()
         try:
-            for server in (self.rest, self.scraped):
+            for server in (self.rest, self.scraped, self.admin):
                 if server is not None:
                     await server.stop()
         finally:
@@ -329,6 +375,7 @@ class Process:
             await self.nodes.stop()
             self.learning.close()
             await self.payloads.stop()
+        self.journal.close()
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from executor import errors
+from executor.watching import Watch
 
 MEBIBYTE = 1024 * 1024
 URL_FORMS = (
@@ -320,6 +321,7 @@ class RunSettings:
     """None where no operator stands behind it."""
     payload_log: PayloadLogSettings | None = None
     prometheus_path: str = "/metrics"
+    watch: Watch = field(default_factory=Watch)
     state: str | None = None
     """Where routers keep what they learn; None is the default place of `executor.state`."""
 
@@ -342,16 +344,10 @@ class RunSettings:
 
 
 _PARTS: dict[str, Any] = {
-    "listen": ListenSettings,
-    "limits": ServeLimits,
-    "tls": TlsSettings,
-    "node_tls": NodeTlsSettings,
-    "channels": ChannelSettings,
-    "node_timeouts": NodeTimeouts,
-    "cors": CorsSettings,
-    "deployment": Deployment,
-    "payload_log": PayloadLogSettings,
-}
+    "listen": ListenSettings, "limits": ServeLimits, "tls": TlsSettings, "node_tls": NodeTlsSettings,
+    "channels": ChannelSettings, "node_timeouts": NodeTimeouts, "cors": CorsSettings, "deployment": Deployment,
+    "payload_log": PayloadLogSettings, "watch": Watch,
+}  # fmt: skip
 """The fields of `RunSettings` that are settings of their own."""
 
 
@@ -387,6 +383,7 @@ class NodeSettings:
     metrics_path: str = "/metrics"
     metrics_on_http: bool = True
     """Whether the REST port tells them as well."""
+    watch: Watch = field(default_factory=Watch)
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""
@@ -397,4 +394,5 @@ class NodeSettings:
         """What `to_json` wrote."""
         told = json.loads(text)
         told |= {"listen": ListenSettings(**told["listen"]), "limits": ServeLimits(**told["limits"])}
+        told["watch"] = Watch(**told["watch"])
         return cls(**{**told, "tls": TlsSettings(**told["tls"]) if told["tls"] is not None else None})

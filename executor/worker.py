@@ -49,7 +49,7 @@ async def _run(sock: socket.socket) -> int:
         said = first[0]
         kind = RunSettings if said["kind"] == "run" else NodeSettings
         settings = kind.from_json(said["settings"])
-        app.log_to_stderr(settings.log_level, f"worker {said['worker']}: ")
+        app.log_to_stderr(settings.log_level, settings.watch.log_format, int(said["worker"]))
         store = Store.of(said["region"], settings.workers, int(said["worker"]))
         if isinstance(settings, RunSettings):
             process = Process.of(settings, listens=False, store=store)
@@ -62,6 +62,7 @@ async def _run(sock: socket.socket) -> int:
                 listens=False,
                 store=store,
                 metrics_port=settings.metrics_port,
+                watch=settings.watch,
             )
         try:
             tree = _bind(process, settings, said)
@@ -98,6 +99,7 @@ class Worker:
         self._preparing: asyncio.Task[None] | None = None
         self._taken = 0
         self._released = asyncio.Event()
+        process.on_level = lambda level: link.send({"say": "level", "level": level})
 
     async def run(self) -> int:
         """Starts, serves, drains. The exit status: 1 when requests had to be cut off."""
@@ -153,6 +155,8 @@ class Worker:
                 said, connection = heard
                 if connection is not None:
                     self._take(said, connection)
+                elif said["say"] == "level":
+                    self._process.set_level(said["level"])
                 elif said["say"] == "leave":
                     self._process.readiness.set(False)
                 elif said["say"] == "drain":
@@ -169,6 +173,9 @@ class Worker:
         if said["say"] == "metrics":
             assert self._process.scraped is not None
             self._process.scraped.accept(connection)
+        elif said["say"] == "admin":
+            assert self._process.admin is not None
+            self._process.admin.accept(connection)
         elif said["say"] == "http":
             assert self._process.rest is not None
             self._process.rest.accept(connection)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 from executor import errors
@@ -16,7 +17,7 @@ from executor.reload import Reloader
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 from executor.supervisor import Child, python
-from executor.telemetry import families
+from executor.telemetry import families, logs
 from executor.telemetry.store import Store
 
 log = logging.getLogger("millrace")
@@ -141,10 +142,11 @@ class Parent:
         self._change = asyncio.Event()
         loop = asyncio.get_running_loop()
         metrics_port = settings.metrics_port if isinstance(settings, NodeSettings) else None
-        self._listeners = Listeners(settings.listen, metrics_port)
+        self._listeners = Listeners(settings.listen, metrics_port, settings.watch)
         self._grpc = Acceptor(loop, lambda sock: self._give("grpc", sock))
         self._http = Acceptor(loop, lambda sock: self._give("http", sock))
         self._metrics = Acceptor(loop, lambda sock: self._give("metrics", sock))
+        self._admin = Acceptor(loop, lambda sock: self._give("admin", sock))
         self.store = Store(stats.Region(settings.workers))
         self._sampling: asyncio.Task[None] | None = None
         self.workers = [Worker(self, str(index + 1)) for index in range(settings.workers)]
@@ -171,6 +173,8 @@ class Parent:
         self._http.start(self._listeners.http)
         self._metrics.hold(True)
         self._metrics.start(self._listeners.metrics)
+        self._admin.hold(True)
+        self._admin.start(self._listeners.admin)
         self._sampling = asyncio.create_task(self._sample())
         for worker in self.workers:
             await worker.child.start()
@@ -228,7 +232,7 @@ class Parent:
         self.store.close()
 
     def _stop_accepting(self) -> None:
-        for acceptor in (self._grpc, self._http, self._metrics):
+        for acceptor in (self._grpc, self._http, self._metrics, self._admin):
             acceptor.stop()
 
     # --- connections ------------------------------------------------------------------------------------------
@@ -257,6 +261,7 @@ class Parent:
         self._grpc.hold(self._least_loaded("grpc") is None)
         self._http.hold(self._least_loaded("http") is None)
         self._metrics.hold(self._least_loaded("metrics") is None)
+        self._admin.hold(self._least_loaded("admin") is None)
         self.store.set(families.WORKERS, to=sum(each.number is not None for each in self.workers))
         self._change.set()
 
@@ -289,7 +294,15 @@ class Parent:
                 log.error("worker %s: %s", worker.child.name, said["why"])
         elif said["say"] == "prepared":
             self._prepared(worker, said)
+        elif said["say"] == "level":
+            self._level(said["level"])
         self.changed()
+
+    def _level(self, level: str) -> None:
+        """A worker was asked for another log level, which is that of all from now on."""
+        self._settings = replace(self._settings, log_level=logs.set_level(level))
+        for each in self.workers:
+            each.say({"say": "level", "level": level})
 
     def _tell(self, tree: str) -> None:
         if not self._told:

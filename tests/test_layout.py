@@ -32,8 +32,8 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|calling|channel|endpoint|exchange|exits|feedback|flow|front|grpcwire|http1|links|mean|patience|peer"
-        r"|program|request|routing|server|tap|threads|tls|transport|weights|wheel"
+        r"answers|calling|channel|endpoint|exchange|exits|feedback|flow|front|grpcwire|http1|journal|links|mean|patience"
+        r"|peer|program|request|routing|server|tap|threads|tls|transport|weights|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message|pool",

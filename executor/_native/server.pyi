@@ -3,7 +3,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from executor._native import flow, meters, program
+from executor._native import flow, journal, meters, program
 
 class Stream:
     path: str
@@ -35,6 +35,7 @@ class Server:
         body_timeout_s: float = 60,
         receive_grace_s: float = 10,
         receive_rate: float = 1024,
+        journal: journal.Journal | None = None,
     ) -> None: ...
     def count(self, meters: Mapping[str, meters.Meter]) -> None:
         """Counts requests by the meter of their RPC's path from now on; those without one are not counted."""

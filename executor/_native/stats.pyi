@@ -21,7 +21,7 @@ class Region:
         """Closes `fd`, which is -1 then. What counts goes on counting. Call it once or often."""
 
     def read(
-        self, now: float
+        self, now: float, wanted: tuple[bytes, ...] | None = None
     ) -> dict[tuple[int, bytes], float | tuple[tuple[float, ...], list[int], float] | tuple[list[int], int, float]]:
         """All series by kind and key, those of several segments added up. Of sketches what is not over at `now`."""
 

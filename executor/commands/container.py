@@ -35,7 +35,7 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     server_options.export(parsed, environment)
     from executor import app
 
-    app.log_to_stderr(asked.settings.log_level)
+    app.log_to_stderr(asked.settings.log_level, asked.settings.watch.log_format)
     for note in asked.notes:
         log.warning("%s", note)
     return app.run(asked.settings, asked.text)

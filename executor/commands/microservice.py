@@ -14,6 +14,7 @@ from executor import errors, parameters, tls_options
 from executor.container import annotations
 from executor.limits import share
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
+from executor.watching import Watch
 
 log = logging.getLogger("millrace")
 
@@ -123,6 +124,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
         metrics_port=said.port("metrics", 6000),
         metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
         metrics_on_http=False,
+        watch=Watch(page=False),
     )
 
 

@@ -6,7 +6,7 @@ Must not serve it itself.
 import argparse
 from collections.abc import Mapping
 
-from executor import options, parameters, server_options, tls_options, workers_option
+from executor import options, parameters, server_options, tls_options, watch_options, workers_option
 from executor.settings import ListenSettings, NodeSettings
 
 METRICS_PORT = "PREDICTIVE_UNIT_METRICS_SERVICE_PORT"
@@ -62,6 +62,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> N
         workers=parsed.workers,
         metrics_port=metrics_port,
         metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
+        watch=watch_options.read(parsed),
     )
 
 
@@ -77,3 +78,4 @@ def add(parser: argparse.ArgumentParser) -> None:
                          help="serve gRPC on this unix socket; TCP then only where a port is given")  # fmt: skip
     workers_option.add_node(serving)
     server_options.add(parser)
+    watch_options.add(parser, page=True)

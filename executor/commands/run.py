@@ -15,6 +15,7 @@ from executor import (
     server_options,
     state_options,
     tls_options,
+    watch_options,
     workers_option,
 )
 from executor.settings import ListenSettings, NodeTimeouts, RunSettings, parse_url
@@ -78,6 +79,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str]) -> R
         workers=workers,
         node_timeouts=NodeTimeouts(parsed.node_timeout, parsed.node_timeout, parsed.node_timeout),
         payload_log=payload_options.read(parsed),
+        watch=watch_options.read(parsed),
     )
 
 
@@ -97,3 +99,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     channel_options.add(parser)
     state_options.add_serving(parser)
     server_options.add(parser)
+    watch_options.add(parser, page=True)

@@ -5,17 +5,17 @@ on standard input.
 """
 
 import json
-import logging
 import sys
 
 from executor import errors
 from executor.component import load
+from executor.telemetry import logs
 
 
 def main() -> int:
     """Makes the component and calls its `custom_service()` until that returns; the exit status."""
     asked = json.load(sys.stdin)
-    logging.basicConfig(level=asked["log_level"].upper(), stream=sys.stderr)
+    logs.start(asked["log_level"], asked.get("log_format", "console"))
     try:
         made = load.component(asked["target"], asked["parameters"], imported=asked["imported"])
     except errors.Error as error:

@@ -6,7 +6,7 @@ Must not decide what they mean together with the environment: `executor.containe
 import argparse
 import re
 
-from executor import channel_options, options, server_options, state_options, tls_options
+from executor import channel_options, options, server_options, state_options, tls_options, watch_options
 from executor.cpus import processes
 from executor.settings import ALL_INTERFACES, PayloadLogSettings
 
@@ -146,3 +146,4 @@ def _add_own(parser: argparse.ArgumentParser) -> None:
     tls_options.add_nodes(parser)
     channel_options.add(parser)
     state_options.add_serving(parser)
+    watch_options.add(parser, page=False)

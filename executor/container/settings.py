@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from executor import channel_options, cpus, errors, options, state_options, tls_options
+from executor import channel_options, cpus, errors, options, state_options, tls_options, watch_options
 from executor.container import annotations, flags
 from executor.settings import (
     CorsSettings,
@@ -76,6 +76,7 @@ def read(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Asked:
         deployment=Deployment(parsed.sdep, parsed.namespace, parsed.predictor),
         payload_log=_payload_log(parsed, environment, tls is not None),
         prometheus_path=parsed.prometheus_path,
+        watch=watch_options.read(parsed),
     )
     return Asked(settings, text, tuple(notes))
 

@@ -29,6 +29,12 @@ class Action(Enum):
     """Always yes, with a text."""
     METRICS = "metrics"
     """What is counted, as Prometheus asks for it."""
+    PAGE = "page"
+    """A page that shows the graph at work."""
+    NUMBERS = "numbers"
+    """What that page shows."""
+    LEVEL = "level"
+    """The log level, shown and changed."""
     DOC = "doc"
     """What is served, told to people and programs: a page, or an OpenAPI document."""
 

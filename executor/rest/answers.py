@@ -11,7 +11,7 @@ from typing import Any
 from executor import errors
 from executor._native import http1
 from executor._native import message as messages
-from executor.protocol.table import RestTable, Route
+from executor.protocol.table import Action, RestTable, Route
 from executor.types import CODED
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -22,6 +22,7 @@ PONG = (b"content-type", b"text/html; charset=utf-8")
 CLOSE = (b"connection", b"close")
 CORS_ORIGINS = "*"
 CORS_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
+_OWN = (Action.PAGE, Action.NUMBERS, Action.LEVEL)
 CLOUD_EVENTS = "0.3"
 """The version that every answer to a CloudEvent says, whatever the request's own is."""
 
@@ -107,6 +108,8 @@ def preflight(asked: Iterable[tuple[bytes, bytes]], site: Site) -> RawHeaders:
 
 def shared_headers(table: RestTable, route: Route, site: Site) -> RawHeaders:
     """The headers that every answer of `route` carries."""
+    if route.action in _OWN:
+        return []  # which no page of another site may read
     shared = [(b"x-content-type-options", b"nosniff")] if table.nosniff else []
     shared.append((b"access-control-allow-origin", site.cors_origins.encode("latin-1")))
     shared.append((b"access-control-allow-headers", site.cors_headers.encode("latin-1")))

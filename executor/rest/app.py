@@ -18,7 +18,7 @@ from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
 from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_text
-from executor.rest.plain import Meter, Routes, Starter
+from executor.rest.plain import Journal, Meter, Routes, Starter, tell_end
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
 from executor.types import Encoding, Form, Method, Walk
@@ -95,7 +95,9 @@ class Request:
 
 
 class App:
-    """The front, as an ASGI application. `node` is the name of the one node of a node server."""
+    """The front, as an ASGI application. `node` is the name of the one node of a node server; `own` are further
+    actions.
+    """
 
     def __init__(
         self,
@@ -108,11 +110,13 @@ class App:
         node: str = "",
         site: Site | None = None,
         scrape: Scrape | None = None,
+        own: Mapping[Action, Callable[[Any], Awaitable[Reply]]] | None = None,
     ) -> None:
         self.meters: Mapping[str, Mapping[str, Meter]] = {}
         self.on_refused: Callable[[str], object] = unheard
         """Is told the reason for each request or connection that is refused: message, connections, slow or unread."""
         self._scrape = scrape
+        self._journal: Journal | None = None
         self.draining = False
         self._inference = inference
         self._table = table
@@ -138,7 +142,12 @@ class App:
             Action.PING: self._ping,
             Action.METRICS: self._metrics,
             Action.DOC: self._doc,
+            **(own or {}),
         }
+
+    def tell(self, journal: Journal) -> None:
+        """Has the log told of requests that are over from now on."""
+        self._journal = self._short.journal = journal
 
     def count(self, meters: Mapping[str, Mapping[str, Meter]]) -> None:
         """Counts requests in `meters`, by verb and the path of their route, from now on."""
@@ -176,6 +185,8 @@ class App:
             verb, scope, send = "GET", {**scope, "method": "GET"}, _without_body(send)
         if route is None or (route.verbs and verb not in route.verbs):
             reply, extra = self._unknown(route, verb, path, scope)
+            told = f"{verb} is not allowed here" if reply.status == 405 else "no such path"
+            self._tell(scope, reply, time.monotonic(), None, errors.RequestError(told))
             await _send(send, reply, [*extra, *answers.open_to_pages(self._table, self._site)])
             return
         shared = self._shared[route]
@@ -186,15 +197,18 @@ class App:
         head = headers.Head(scope["headers"])
         puid = head.puid or (self._inference.new_puid() if self._table.puid else None)
         extra = self._extra(shared, head, puid, scope)
+        failed: errors.Error | None = None
         try:
             reply = await self._actions[route.action](Request(route, name or self._node, scope, receive, head, puid))
         except errors.Error as error:
+            failed = error
             if isinstance(error, bodies.NoMemoryError):
                 extra = [*extra, _RETRY]
             if error.http_status == 413 or isinstance(error, bodies.NoMemoryError):
                 self.on_refused("message")
                 reply = self._failure(error)
                 self._count(verb, route, reply, began)
+                self._tell(scope, reply, began, puid, failed)
                 await self._refuse_body(receive, send, reply, extra)
                 return
             reply = self._failure(error)
@@ -202,14 +216,22 @@ class App:
             raise
         except Exception as cause:
             log.exception("%s %s failed", verb, path)
-            reply = self._failure(answers.internal(cause))
+            failed = answers.internal(cause)
+            reply = self._failure(failed)
         self._count(verb, route, reply, began)
+        self._tell(scope, reply, began, puid, failed)
         await _send(send, reply, extra)
 
     def _count(self, verb: str, route: Route, reply: Reply, began: float) -> None:
         meter = self.meters.get(verb, {}).get(route.path)
         if meter is not None:
             meter.since(reply.status, began)
+
+    def _tell(self, scope: Scope, reply: Reply, began: float, puid: str | None, failed: errors.Error | None) -> None:
+        if self._journal is not None and (failed is not None or self._journal.access):
+            size = dict(scope["headers"]).get(b"content-length", b"0")
+            came = int(size) if size.isdigit() and len(size) < 19 else 0
+            tell_end(self._journal, reply.status, began, scope["raw_path"], puid, came, len(reply.body), failed)
 
     # --- actions ----------------------------------------------------------------------------------------------
 

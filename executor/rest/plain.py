@@ -55,6 +55,43 @@ class Meter(Protocol):
     def since(self, code: int, began: float) -> None: ...
 
 
+class Journal(Protocol):
+    """What is told of requests that are over."""
+
+    @property
+    def access(self) -> bool: ...
+    def ended(
+        self,
+        status: int,
+        began: float,
+        path: bytes,
+        puid: bytes | None,
+        came: int,
+        went: int,
+        node: bytes | None = None,
+        text: bytes | None = None,
+    ) -> None: ...
+
+
+def tell_end(
+    journal: Journal,
+    status: int,
+    began: float,
+    path: bytes,
+    puid: str | None,
+    came: int,
+    went: int,
+    failed: errors.Error | None = None,
+) -> None:
+    """Says that a request is over, and why it failed if it did."""
+    named = None if puid is None else puid.encode("latin-1", "replace")
+    if failed is None:
+        journal.ended(status, began, path, named, came, went)
+        return
+    node = failed.node.encode("utf-8", "replace") if failed.node else None
+    journal.ended(status, began, path, named, came, went, node, failed.message.encode("utf-8", "replace"))
+
+
 class Routes:
     """The routes of a table that can go the short way, by path, with the header lines of their answers."""
 
@@ -65,6 +102,8 @@ class Routes:
         self._types = JSON_TYPES[1:] if table.flask else JSON_TYPES
         self.meters: Mapping[str, Meter] = {}
         """What counts POSTs, by the path of their route."""
+        self.journal: Journal | None = None
+        """What is told of requests that are over."""
         self._routes = {
             route.path.encode(): (route, answers.lines_of(answers.shared_headers(table, route, site)))
             for route in table.routes
@@ -82,13 +121,14 @@ class Routes:
 class Plain:
     """One request: `start` it; its answer is told once, unless it is cancelled."""
 
-    __slots__ = ("_began", "_lines", "_puid", "_request", "_route", "_routes", "_running", "_tell")
+    __slots__ = ("_began", "_came", "_lines", "_puid", "_request", "_route", "_routes", "_running", "_tell")
 
     def __init__(self, routes: Routes, route: Route, lines: bytes, request: http1.PlainRequest) -> None:
         self._routes = routes
         self._route = route
         self._request = request
         self._began = 0.0
+        self._came = 0
         self._puid = request.puid
         self._lines = lines
         if routes.table.puid:
@@ -107,6 +147,7 @@ class Plain:
             if request.timeout is not None:
                 timeout_s = headers.parse_timeout(request.timeout)
             message = request.message(route.encoding, route.form)
+            self._came = len(message)
             self._running = routes.starter.start(
                 route.walk, route.method, message, self._done, headers=request, puid=self._puid, timeout_s=timeout_s
             )
@@ -135,8 +176,10 @@ class Plain:
                 return
         except Exception as cause:
             error = cause
-        reply = self._failure(error or errors.Error("no answer"))
+        known = self._known(error or errors.Error("no answer"))
+        reply = answers.failure(self._routes.table, known)
         self._count(reply.status)
+        self._tell_end(reply.status, len(reply.body), known)
         tell(reply.status, answers.lines_of([*reply.headers]) + self._lines, reply.body)
 
     def _answer(self, tell: Tell, answer: messages.Message) -> None:
@@ -145,6 +188,7 @@ class Plain:
         status = route.status_of(body) if route.status_of else 200
         typed = _JSON_LINE if answer.kind is None else answers.lines_of(answers.typed(answer))
         self._count(status)
+        self._tell_end(status, len(body), None)
         tell(status, typed + self._lines, body)
 
     def _count(self, status: int) -> None:
@@ -152,8 +196,13 @@ class Plain:
         if meter is not None:
             meter.since(status, self._began)
 
-    def _failure(self, error: Exception) -> answers.Reply:
-        if not isinstance(error, errors.Error):
-            log.error("POST %s failed", self._route.path, exc_info=error)
-            error = answers.internal(error)
-        return answers.failure(self._routes.table, error)
+    def _tell_end(self, status: int, went: int, failed: errors.Error | None) -> None:
+        journal = self._routes.journal
+        if journal is not None and (failed is not None or journal.access):
+            tell_end(journal, status, self._began, self._request.path, self._puid, self._came, went, failed)
+
+    def _known(self, error: Exception) -> errors.Error:
+        if isinstance(error, errors.Error):
+            return error
+        log.error("POST %s failed", self._route.path, exc_info=error)
+        return answers.internal(error)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from executor._native import flow, program, server
+from executor._native import journal as journals
 from executor.limits import budget
 from executor.listening import Acceptor
 from executor.protocol.table import Action, Rpc
@@ -28,7 +29,8 @@ class RpcServer:
     """Serves the RPCs of `rpcs` through `program`, and those of `handlers` by Python.
 
     `default_timeout_s` holds for requests that bring no deadline. One more connection than `limits` allow is closed at
-    once. With `tls`, connections over TCP are TLS, each with the context that is current when it comes.
+    once. `journal` is told of requests that are over. With `tls`, connections over TCP are TLS, each with the context
+    that is current when it comes.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class RpcServer:
         default_timeout_s: float | None = None,
         tls: Source[ServerContexts] | None = None,
         encoding: Encoding = Encoding.SELDON_PROTO,
+        journal: journals.Journal | None = None,
     ) -> None:
         limits = limits or ServeLimits()
         natives = {path: (rpc.walk, rpc.method, rpc.form) for path, rpc in rpcs.items() if rpc.action is Action.RUN}
@@ -66,6 +69,7 @@ class RpcServer:
             body_timeout_s=limits.body_timeout_s,
             receive_grace_s=limits.receive_grace_s,
             receive_rate=limits.receive_rate,
+            journal=journal,
         )
 
     def start(self, listeners: Sequence[socket.socket]) -> None:
