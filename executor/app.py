@@ -156,6 +156,7 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     """Makes `process` serve one component; the plan of that one node. Raises as `graph` does. The `first` of several
     such processes also runs the component's `custom_service()`.
     """
+    process.rest_waits = settings.rest_waits
     process.bind()
     made = load.component(settings.component, settings.parameters, imported=settings.imported)
     plan = plans.node_plan(settings.name or type(made).__name__.lower(), NodeType(settings.type))

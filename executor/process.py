@@ -117,6 +117,7 @@ class Process:
         self._retiring: set[asyncio.Task[None]] = set()
         self.rpc: RpcServer | None = None
         self.rest: RestServer | None = None
+        self.rest_waits = False
         self.scraped: RestServer | None = None
         """Tells metrics alone, on a port of its own."""
         self.admin: RestServer | None = None
@@ -293,8 +294,9 @@ class Process:
     async def start(self) -> bool:
         """Returns True when requests are served. Raises `errors.Error`.
 
-        REST is there from the beginning: probes are answered, requests refused, while components load. gRPC clients
-        are not let in before, so that those who wait for a server to be ready need not know what ready means here.
+        REST is there from the beginning: probes are answered, requests refused, while components load; with
+        `rest_waits` connections wait instead. gRPC clients are not let in before, so that those who wait for a server
+        to be ready need not know what ready means here.
         """
         await self.start_rest()
         await self.start_nodes()
@@ -307,7 +309,7 @@ class Process:
         if self._listeners is not None:
             self._listeners.listen_http()
         listeners = self._listeners
-        if self.rest is not None:
+        if self.rest is not None and not self.rest_waits:
             await self.rest.start(listeners.http if listeners is not None else [])
         if self.scraped is not None:
             await self.scraped.start(listeners.metrics if listeners is not None else [])
@@ -319,6 +321,8 @@ class Process:
         """The second half of `start`."""
         assert self.rpc is not None
         await self.nodes.start()
+        if self.rest is not None and self.rest_waits:
+            await self.rest.start(self._listeners.http if self._listeners is not None else [])
         if self._listeners is not None:
             self._listeners.listen_grpc()
             self.rpc.start(self._listeners.grpc)

@@ -376,6 +376,8 @@ class NodeSettings:
     """Whether a class that lacks a method of its type is refused; Seldon's wrapper takes any class."""
     imported: bool = False
     """Whether the class's module is imported under its own name, not loaded anew."""
+    rest_waits: bool = False
+    """Whether REST requests wait until the component is loaded, as at Seldon's wrapper; else they are told of it."""
     workers: int = 1
     """Processes that serve. The component is loaded once in each."""
     metrics_port: int | None = None

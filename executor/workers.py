@@ -142,6 +142,8 @@ class Parent:
         self._change = asyncio.Event()
         loop = asyncio.get_running_loop()
         metrics_port = settings.metrics_port if isinstance(settings, NodeSettings) else None
+        held = isinstance(settings, NodeSettings) and settings.rest_waits
+        self._held = {"grpc", "http"} if held else {"grpc"}  # what no worker takes before it serves
         self._listeners = Listeners(settings.listen, metrics_port, settings.watch)
         self._grpc = Acceptor(loop, lambda sock: self._give("grpc", sock))
         self._http = Acceptor(loop, lambda sock: self._give("http", sock))
@@ -247,7 +249,7 @@ class Parent:
 
     def _least_loaded(self, kind: str) -> Worker | None:
         able = [each for each in self.workers if each.number is not None and not each.leaving]
-        if not able and kind != "grpc":
+        if not able and kind not in self._held:
             # They answer that they are not ready yet.
             able = [each for each in self.workers if each.up and not each.leaving]
         return min(able, key=lambda each: (not each.well, each.load), default=None)

@@ -120,6 +120,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
         log_level=said.level(),
         strict=False,
         imported=True,
+        rest_waits=True,
         workers=processes,
         metrics_port=said.port("metrics", 6000),
         metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",

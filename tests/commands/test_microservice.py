@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +239,49 @@ def test_it_serves_by_the_variables_of_a_nodes_container(home: Path, tmp_path: P
     finally:
         program.stop()
         program.show()
+
+
+SLOW = """
+import os, time
+
+class Slow:
+    def load(self):
+        while not os.path.exists("gate"):
+            time.sleep(0.005)
+
+    def predict(self, X, names=None, meta=None):
+        return X
+"""
+
+
+def test_requests_wait_until_the_class_is_loaded(home: Path, tmp_path: Path) -> None:
+    (home / "Slow.py").write_text(SLOW)
+    body = b'{"data":{"ndarray":[[1.0]]}}'
+    asked = b"POST /predict HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+    for workers in ("1", "2"):
+        (home / "gate").unlink(missing_ok=True)
+        port = free_port()
+        ports = ("--http-port", str(port), "--grpc-port", "0", "--metrics-port", "0")
+        program = Program(tmp_path, ("microservice", "Slow", *ports, "--workers", workers), TREE)
+        try:
+            made: list[socket.socket] = []
+            program.wait_for(partial(_connected, port, made))
+            with made[0] as early:
+                early.settimeout(0.3)
+                early.sendall(asked % (len(body), body))
+                with pytest.raises(TimeoutError):
+                    early.recv(1)
+                (home / "gate").touch()
+                early.settimeout(30)
+                assert early.recv(1000).startswith(b"HTTP/1.1 200 ")
+        finally:
+            program.stop()
+            program.show()
+
+
+def _connected(port: int, made: list[socket.socket]) -> bool:
+    try:
+        made.append(socket.create_connection(("127.0.0.1", port)))
+    except ConnectionRefusedError:
+        return False
+    return True
