@@ -78,6 +78,8 @@ class Process:
         store: Store | None = None,
         metrics_port: int | None = None,
     ) -> None:
+        self.speaks = True
+        """Whether it tells what concerns the graph, which all workers would otherwise tell."""
         self.store = store or Store()
         self._metrics_port = metrics_port
         self._listen = listen

@@ -63,6 +63,7 @@ async def _run(sock: socket.socket) -> int:
                 store=store,
                 metrics_port=settings.metrics_port,
             )
+        process.speaks = said["worker"] == "1"
         try:
             tree = _bind(process, settings, said)
             return await Worker(process, settings, link, said["number"], tree).run()
