@@ -218,8 +218,8 @@ def test_an_any_that_cannot_be_read_is_refused(text: str, words: str) -> None:
         ('{"data":{"ndarray":[],"tensor":{}}}', "data.tensor: another field of the same oneof is set already", 31),
         ('{"data":{"ndarray":1}}', "data.ndarray: expected an array, found '1'", 19),
         ('{"data":{"ndarray":{}}}', "data.ndarray: expected an array, found '{'", 19),
-        ('{"data":{"ndarray":["a",Nan]}}', "data.ndarray: expected a value: a string, number, object, array, true, false "
-         "or null, found 'N'", 24),
+        ('{"data":{"ndarray":["a",Nan]}}', "data.ndarray: expected a value: a string, number, object, array, true, "
+         "false or null, found 'N'", 24),
         ('{"jsonData":{"a":1,"\\u0061":2}}', 'jsonData: "\\u0061" is given twice', 19),
         ('{"meta":{"tags":{"a":1,"b":2,"a":3}}}', 'meta.tags: "a" is given twice', 29),
         ('{"jsonData":1e999}', "jsonData: the number is too large for a double", 12),
