@@ -122,7 +122,8 @@ async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prep
     try:
         nodes.bind(plan, settings, made, counted)
         await nodes.start()
-        _tell_unused(settings, selected)
+        if process.speaks:
+            _tell_unused(settings, selected)
         return Prepared(nodes, _bound(nodes, plan, settings, selected, logged), counted)
     except BaseException:
         await nodes.stop()

@@ -82,6 +82,8 @@ class Process:
         metrics_port: int | None = None,
         watch: Watch | None = None,
     ) -> None:
+        self.speaks = True
+        """Whether it tells what concerns the graph, which all workers would otherwise tell."""
         self.store = store or Store()
         self._watch = watch or Watch()
         self._metrics_port = metrics_port

@@ -64,6 +64,7 @@ async def _run(sock: socket.socket) -> int:
                 metrics_port=settings.metrics_port,
                 watch=settings.watch,
             )
+        process.speaks = said["worker"] == "1"
         try:
             tree = _bind(process, settings, said)
             return await Worker(process, settings, link, said["number"], tree).run()

@@ -77,6 +77,8 @@ class RestNode:
         self.passes_coding = False
         """Whether answers may go on compressed, where the client accepts that."""
         self._told = ""
+        self._untried = address.scheme.is_tls
+        """Whether it is asked over TLS, and has never answered."""
         self._prefix = quote(address.path, safe="/%:@!$&'()*+,;=~")
         self._site = calls.Site(address, self._limit, connect_timeout_s, tls, memory=memory)
         self.handlers: dict[Method, tuple[Mode, Handler]] = {
@@ -130,7 +132,7 @@ class RestNode:
         def call(message: messages.Message, context: Context, pending: Pending) -> calls.Call:
             def done(reply: http1.Reply | None, error: Exception | None) -> None:
                 if reply is not None:
-                    self._told = ""
+                    self._told, self._untried = "", False
                 if reply is not None and reply.status == 200:
                     pending.answer(reply.message(self.encoding))
                 elif reply is not None:
@@ -204,6 +206,9 @@ class RestNode:
         else:
             text = str(cause)
         notes = "".join(f" ({note})" for note in getattr(cause, "__notes__", ()))
+        if self._untried and isinstance(cause, ConnectionResetError | http1.ProtocolError):
+            # Which is all that is seen of a server that refuses after the handshake.
+            notes += " (over TLS: does it require a client certificate (--node-cert), or another one?)"
         if text != self._told:  # once until it answers again
             self._told = text
             log.warning("%s: %s%s", self._named, text, notes)

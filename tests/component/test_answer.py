@@ -102,3 +102,36 @@ def test_nan_in_an_ndarray_is_written_as_seldons_wrapper_does() -> None:
 def test_health(encoding: int) -> None:
     said = content(answer.health("fine", Added({"t": 1}, [], None), {"n": "i:1"}, encoding, "n"))
     assert said == {"strData": "fine", "meta": {"tags": {"t": 1}, "requestPath": {"n": "i:1"}}}
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_feature_names_are_not_asked(encoding: int) -> None:
+    class Model:
+        def transform_input(self, X: Any, names: Any) -> Any:
+            return X
+
+        def feature_names(self) -> Any:
+            raise AssertionError("nobody is to ask")
+
+    said = ask(Model(), ROWS, Method.TRANSFORM_INPUT, encoding)
+    assert said["data"]["names"] == ["t:0", "t:1"]
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+@pytest.mark.parametrize(("method", "word"), [(Method.PREDICT, "predict"), (Method.TRANSFORM_INPUT, "inputtransform")])
+def test_metrics_with_tags_say_the_method(encoding: int, method: Method, word: str) -> None:
+    class Model:
+        def predict(self, X: Any, names: Any) -> Any:
+            return X
+
+        transform_input = predict
+
+        def metrics(self) -> Any:
+            return [
+                {"key": "a", "type": "GAUGE", "value": 1, "tags": {"t": "u"}},
+                {"key": "b", "type": "GAUGE", "value": 2},
+            ]
+
+    first, second = ask(Model(), ROWS, method, encoding)["meta"]["metrics"]
+    assert first["tags"] == {"t": "u", "method": word}
+    assert "tags" not in second

@@ -375,36 +375,3 @@ def test_what_is_changed_in_meta_is_answered(encoding: int) -> None:
     asked: Any
     for asked in ({**TWO_ROWS, "meta": {}}, {**TWO_ROWS, "meta": {"puid": "p", "tags": {"in": 1}}}):
         assert ask(Model(), asked, encoding=encoding)["meta"]["tags"] == {"changed": 1}
-
-
-@pytest.mark.parametrize("encoding", BOTH)
-def test_feature_names_are_not_asked(encoding: int) -> None:
-    class Model:
-        def transform_input(self, X: Any, names: Any) -> Any:
-            return X
-
-        def feature_names(self) -> Any:
-            raise AssertionError("nobody is to ask")
-
-    said = ask(Model(), TWO_ROWS, Method.TRANSFORM_INPUT, encoding)
-    assert said["data"]["names"] == ["t:0", "t:1"]
-
-
-@pytest.mark.parametrize("encoding", BOTH)
-@pytest.mark.parametrize(("method", "word"), [(Method.PREDICT, "predict"), (Method.TRANSFORM_INPUT, "inputtransform")])
-def test_metrics_with_tags_say_the_method(encoding: int, method: Method, word: str) -> None:
-    class Model:
-        def predict(self, X: Any, names: Any) -> Any:
-            return X
-
-        transform_input = predict
-
-        def metrics(self) -> Any:
-            return [
-                {"key": "a", "type": "GAUGE", "value": 1, "tags": {"t": "u"}},
-                {"key": "b", "type": "GAUGE", "value": 2},
-            ]
-
-    first, second = ask(Model(), TWO_ROWS, method, encoding)["meta"]["metrics"]
-    assert first["tags"] == {"t": "u", "method": word}
-    assert "tags" not in second

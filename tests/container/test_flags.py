@@ -58,6 +58,14 @@ def test_defaults_are_seldons() -> None:
     assert (read.full_health_checks, read.debug, read.log_level) == (False, None, None)
 
 
+@pytest.mark.parametrize("text", ["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])
+def test_booleans(text: str) -> None:
+    assert flags.boolean(text) is (text.lower() in ("1", "t", "true"))
+    for other in (f" {text}", f"{text}x", "yes", "tRUE", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a boolean"):
+            flags.boolean(other)
+
+
 def test_a_boolean_may_stand_alone() -> None:
     read = cli._parser().parse_args(["executor", "--debug", *IDENTITY, "-full_health_checks"])
     assert (read.debug, read.full_health_checks) == (True, True)

@@ -112,6 +112,7 @@ def test_nodes_come_go_and_are_renamed(programs: Programs, tmp_path: Path, worke
         put(path, serving.deployment(node("stranger", "model", name="four")))
         program.wait_for(lambda: 'node "stranger" has neither a component nor an endpoint' in program.err)
         assert load.all_say("three")
+    assert program.err.count("component or endpoint of after, m; a changed manifest may") == 1
     assert load.failed == []
 
 

@@ -93,6 +93,10 @@ async def test_nodes(scene: Scene, tmp_path: Path) -> None:
         with pytest.raises(errors.NodeError, match="no such path"):  # so it was asked
             await good.status()
         await good.close()
+        nobody = node(port, scene.reaching())
+        with pytest.raises(errors.NodeError, match=r"over TLS: does it require a client certificate \(--node-cert\)"):
+            await nobody.status()
+        await nobody.close()
         stranger = node(port, NodeTlsSettings(Authority(tmp_path, "stranger").file))
         with pytest.raises(errors.NodeError, match="TLS failed: certificate verify failed"):
             await stranger.status()

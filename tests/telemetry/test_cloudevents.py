@@ -1,5 +1,6 @@
 """The events that payloads are logged as."""
 
+import gzip
 import re
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from executor._native import message as messages
 from executor.settings import Deployment
 from executor.telemetry.cloudevents import Event, Kind, Origin
-from executor.types import Encoding, Form
+from executor.types import CODED, Encoding, Form
 
 SHOP = Deployment("churn", "shop", "main")
 
@@ -82,3 +83,13 @@ def test_data_is_the_payload_where_it_lies() -> None:
     assert part == data
     assert part.readonly
     assert event(data=b"").data() in ([], [memoryview(b"")])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_compressed_payload_is_logged_as_what_it_says(whole: bool) -> None:
+    packed = gzip.compress(b'{"a":1}')
+    sent = packed if whole else packed[:-9]
+    message = messages.Message(sent, int(Encoding.SELDON_JSON), Form.MESSAGE, f"application/json{CODED}gzip")
+    made = replace(event(), message=message)
+    assert b"".join(made.data()) == (b'{"a":1}' if whole else sent)  # one that is broken goes as it came
+    assert dict(made.headers())["Content-Type"] == "application/json"

@@ -1,0 +1,21 @@
+"""How the program begins, before it knows what it is asked for."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+KILLED = (
+    "import os, signal, executor.__main__ as begun; begun.heed_termination({pid}); os.kill(os.getpid(), signal.SIGTERM)"
+)
+
+
+@pytest.mark.parametrize(("pid", "status"), [(1, 128 + signal.SIGTERM), (2, -signal.SIGTERM)])
+def test_the_first_process_of_a_container_ends_when_it_is_told_to(pid: int, status: int) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED.format(pid=pid)], timeout=60).returncode == status
+
+
+def test_it_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "executor", "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.startswith("millrace ")) == (0, True)
