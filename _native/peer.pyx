@@ -10,9 +10,10 @@ some do, neither a message nor an answer is given longer than `body_s`.
 
 import logging
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport strlen
+from libc.string cimport memcmp, strlen
 
 from executor._native.answers cimport send_status
 from executor._native.budget cimport budget_t, budget_take
@@ -21,6 +22,7 @@ from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
 from executor._native.meters cimport REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now
+from executor._native.tracer cimport Label
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
 
@@ -78,6 +80,26 @@ cdef void on_no_settings(timer_t *timer, double now) noexcept nogil:
     conn_close((<peer_t *>timer.owner).conn, b"the client does not speak HTTP/2: no settings came", True)
 
 
+cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) noexcept nogil:
+    cdef int index
+    for index in range(server.entry_count):
+        if server.entries[index].path.size == size and memcmp(server.entries[index].path.data, path, size) == 0:
+            return &server.entries[index]
+    return NULL
+
+
+cdef int label_entries(server_t *server, dict labels) except -1:
+    cdef entry_t *entry
+    cdef int index
+    for index in range(server.entry_count):
+        entry = &server.entries[index]
+        label = labels.get(PyBytes_FromStringAndSize(entry.path.data, entry.path.size).decode())
+        if label is not None:
+            entry.label.data = (<Label?>label).data
+            entry.label.size = len((<Label>label).data)
+    return 0
+
+
 # --- answers ------------------------------------------------------------------------------------
 
 cdef void count_rpc(const rpc_t *rpc, int status) noexcept nogil:
@@ -96,7 +118,7 @@ cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_
     rpc.answered = True
     count_rpc(rpc, status)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
-    send_status(rpc.stream, status, text, size, NULL, NULL, 0)
+    send_status(rpc.stream, status, text, size, NULL, NULL, 0, NULL)
     conn_touch(rpc.peer.conn)
 
 

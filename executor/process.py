@@ -39,6 +39,7 @@ from executor.telemetry import families
 from executor.telemetry.branches import Branches
 from executor.telemetry.store import Store
 from executor.tls import server_source
+from executor.tracing import Tracing
 
 log = logging.getLogger("millrace")
 
@@ -99,6 +100,7 @@ class Process:
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.learning = Learning(Branches(self.store))
         self.payloads = Payloads(self.reactor, node_tls)
+        self.tracing = Tracing(self.reactor, self.engine)
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
         self._listeners: Listeners | None = None
@@ -128,7 +130,9 @@ class Process:
 
     def new_nodes(self) -> Nodes:
         """Room for the nodes of one more plan."""
-        return Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
+        nodes = Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
+        nodes.tracing = self.tracing
+        return nodes
 
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
@@ -164,6 +168,7 @@ class Process:
             default_timeout_s=default_timeout_s,
             tls=self._tls,
         )
+        self.rpc.native.trace(self.tracing.rpcs(rpcs))
         self.rpc.on_refused = partial(self._refused, "connections")
         if self._listen.http_port is not None:
             table = counting.scraped(rest, metrics_path if metrics_on_http else None)
@@ -179,6 +184,7 @@ class Process:
             app.on_refused = self._refused
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
+            app.trace(self.tracing.rest(table, "https" if self._tls is not None else "http"))
         if self._metrics_port is not None:
             alone = App(self._by_rest, counting.scraped(replace(rest, routes=()), metrics_path), scrape=self.scrape)
             self.scraped = RestServer(alone, self._limits)
@@ -207,6 +213,7 @@ class Process:
         store.set_all(families.NODE_CONNECTIONS, self.nodes.connections())
         self.learning.count()
         self.payloads.count(store)
+        self.tracing.count(store)
 
     async def _keep_sampling(self) -> None:
         while True:
@@ -273,6 +280,7 @@ class Process:
         if self.scraped is not None:
             await self.scraped.start(listeners.metrics if listeners is not None else [])
         self._sampling = asyncio.create_task(self._keep_sampling())
+        self.tracing.start()
 
     async def start_nodes(self) -> None:
         """The second half of `start`."""
@@ -328,7 +336,7 @@ class Process:
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await self.nodes.stop()
             self.learning.close()
-            await self.payloads.stop()
+            await asyncio.gather(self.payloads.stop(), self.tracing.stop())
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)
         if self._listeners is not None:
