@@ -275,7 +275,8 @@ cdef void count_call(step_t *step, int status, const message_t *answer, const er
     now = meter_now()
     step.spent += now - step.called
     if step.request.trail != NULL:
-        if status != STATUS_OK:
+        if status != STATUS_OK and not step.request.trail.blamed:
+            step.request.trail.blamed = True     # calls that are cancelled for it come later
             point_at(step)
         trail_called(step.request.trail, step.request.program, step.index, call, status, error, step.called, now)
     if meter == NULL:

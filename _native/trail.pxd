@@ -17,6 +17,7 @@ ctypedef struct place_t:
 ctypedef struct trail_t:
     tracer_t *tracer             # NULL: it is not traced, only timed
     bint timed                   # the answer is to say where its time went
+    bint blamed                  # it is known which node it failed at
     context_t context            # the trace, and the caller's span
     unsigned long long span      # its own
     double began
