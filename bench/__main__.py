@@ -94,6 +94,7 @@ def _add_guard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", default="HEAD^", metavar="COMMIT", help="what to compare with (default HEAD^)")
     parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT", help="rise that fails (default 5)")
     parser.add_argument("--metrics", action="store_true", help="only this tree: what do metrics cost?")
+    parser.add_argument("--traces", action="store_true", help="only this tree: what do traces of 1 %% cost?")
     parser.set_defaults(command=_guard)
 
 
@@ -238,7 +239,9 @@ def _peers(parsed: argparse.Namespace) -> int:
 def _guard(parsed: argparse.Namespace) -> int:
     from bench import guard
 
-    return guard.metrics() if parsed.metrics else guard.run(parsed.against, parsed.limit)
+    if parsed.metrics or parsed.traces:
+        return guard.metrics() if parsed.metrics else guard.traces()
+    return guard.run(parsed.against, parsed.limit)
 
 
 # --- arguments and progress

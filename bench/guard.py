@@ -27,6 +27,9 @@ COUNT = 256
 DRIVE_S = 900
 METRICS_LIMIT = 5.0
 """What counting metrics may add to a request, in percent of what it costs without."""
+TRACES_LIMIT = 5.0
+TRACES_SHARE = 0.01
+"""What tracing so many of the requests may add to one on average."""
 AGAIN = 2
 """How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs
 from process to process, and can only add."""
@@ -56,6 +59,7 @@ def run(against: str, limit: float) -> int:
             old = least(old, measure(installed(trees["old"]), folder))
             new = least(new, measure(installed(trees["new"]), folder))
         dear = _with_metrics(installed(trees["new"]), folder, new)
+        dear += _with_traces(installed(trees["new"]), folder, new)
     print(render(old, new, against))
     worse = risen(old, new, limit)
     print(verdict(worse, limit))
@@ -69,6 +73,37 @@ def metrics() -> int:
         folder = Path(made)
         package = installed(_working_tree(folder / "new"))
         return 1 if _with_metrics(package, folder, measure(package, folder)) else 0
+
+
+def traces() -> int:
+    """Counts this tree with traces and without; 1 when they cost too much. Raises BenchError."""
+    build.tool("valgrind", "apt-get install valgrind")
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
+        folder = Path(made)
+        package = installed(_working_tree(folder / "new"))
+        return 1 if _with_traces(package, folder, measure(package, folder)) else 0
+
+
+def _with_traces(package: Path, folder: Path, counted: Mapping[str, float]) -> list[str]:
+    """The scenarios that traces make too dear; `counted` is what each costs without. All requests and none are traced:
+    which of a share they are would be chance.
+    """
+    none, every = (measure(package, folder, traced=share) for share in (0.0, 1.0))
+    mixed = mix(none, every, TRACES_SHARE)
+    for _ in range(AGAIN if risen(counted, mixed, TRACES_LIMIT) else 0):
+        counted = least(counted, measure(package, folder))
+        none = least(none, measure(package, folder, traced=0.0))
+        mixed = mix(none, every, TRACES_SHARE)
+    print(render(counted, mixed, "no traces"))
+    print(f"instructions of a request that is traced: {', '.join(f'{name} {each:,.0f}' for name, each in every.items())}")
+    dear = risen(counted, mixed, TRACES_LIMIT)
+    print(verdict(dear, TRACES_LIMIT, f"with {TRACES_SHARE:.0%} of the requests traced"))
+    return dear
+
+
+def mix(none: Mapping[str, float], every: Mapping[str, float], share: float) -> dict[str, float]:
+    """The mean where a share of the requests costs what `every` says."""
+    return {name: (1 - share) * count + share * every[name] for name, count in none.items() if name in every}
 
 
 def _with_metrics(package: Path, folder: Path, counted: Mapping[str, float]) -> list[str]:
@@ -208,8 +243,12 @@ def marks() -> Path:
 # --- counting
 
 
-def measure(package: Path, folder: Path, count: int = COUNT, bare: bool = False) -> dict[str, float]:
-    """Instructions per request of each scenario that a package can run; `bare`: without metrics. Raises BenchError."""
+def measure(
+    package: Path, folder: Path, count: int = COUNT, bare: bool = False, traced: float | None = None
+) -> dict[str, float]:
+    """Instructions per request of each scenario that a package can run; `bare`: without metrics; `traced`: the share of
+    the requests of which there are spans. Raises BenchError.
+    """
     out = Path(tempfile.mkdtemp(dir=folder))
     # The package under measurement comes first; from the tree only `bench` is wanted.
     shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
@@ -217,6 +256,7 @@ def measure(package: Path, folder: Path, count: int = COUNT, bare: bool = False)
         *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
         *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
         *(["--bare"] if bare else []),
+        *([] if traced is None else ["--traced", str(traced)]),
     ]
     environment = {
         **os.environ,
@@ -225,7 +265,7 @@ def measure(package: Path, folder: Path, count: int = COUNT, bare: bool = False)
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    without = " without metrics" if bare else ""
+    without = " without metrics" if bare else "" if traced is None else f" with {traced:.0%} traced"
     print(f"counting {package.name}{without} under valgrind (a minute) …", file=sys.stderr, flush=True)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DRIVE_S)
     found = per_request(parts(out), count)

@@ -100,7 +100,13 @@ class Server:
     """A graph served in this process, on one end of a pair of sockets and on a port."""
 
     def __init__(
-        self, graph: dict[str, Any], settings: RunSettings, folder: Path, node: bool = False, bare: bool = False
+        self,
+        graph: dict[str, Any],
+        settings: RunSettings,
+        folder: Path,
+        node: bool = False,
+        bare: bool = False,
+        traced: float | None = None,
     ) -> None:
         path = folder / "graph.json"
         path.write_text(json.dumps(graph))
@@ -112,6 +118,7 @@ class Server:
         engine = flow.Engine(self.reactor)
         counted = None if bare else _counting(engine)
         self.nodes.bind(plan, settings, **({} if counted is None else {"counted": counted}))
+        tracing = None if traced is None else self._trace(engine, traced)
         readiness = Readiness()
         program = self.nodes.program(plan, 0)
         self.inference = Inference(engine, program, plan, self.nodes.known, readiness=readiness)
@@ -122,9 +129,20 @@ class Server:
         self._rpc = RpcServer(engine, program, rpcs, admin.handlers(rpcs, self.inference, ""), default_timeout_s=600)
         if counted is not None:
             self._rpc.native.count(counted.rpcs(rpcs))
+        if tracing is not None:
+            self._rpc.native.trace(tracing.rpcs(rpcs))
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self._rpc.start([self.listener])
+
+    def _trace(self, engine: flow.Engine, share: float) -> Any:
+        """Has that share of the requests traced; the spans stay where they are."""
+        from executor.tracing import Tracing
+
+        asked = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_BSP_MAX_QUEUE_SIZE": "1000000"}
+        sampled = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(share)}
+        self.nodes.tracing = Tracing(self.reactor, engine, {**asked, **sampled})
+        return self.nodes.tracing
 
     @property
     def port(self) -> int:
@@ -199,15 +217,20 @@ def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
     return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
 
 
-async def drive(names: list[str], count: int, marks: Marks, bare: bool = False) -> None:
-    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics."""
+async def drive(
+    names: list[str], count: int, marks: Marks, bare: bool = False, traced: float | None = None
+) -> None:
+    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics; `traced` is the
+    share of the requests of which there are spans.
+    """
     echo = scenarios.SCENARIOS["echo"]
     with tempfile.TemporaryDirectory() as folder:
         node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, bare=bare)
         for name in names:
             size, graph = GRAPHS.get(name, (64, "node"))
             scenario = scenarios.SCENARIOS[graph]
-            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder), bare=bare)
+            settings = settings_of(scenario, node)
+            server = Server(scenarios.manifest(scenario), settings, Path(folder), bare=bare, traced=traced)
             await server.nodes.start()
             await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
             server.close()
@@ -251,9 +274,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--marks", default="")
     parser.add_argument("--bare", action="store_true", help="without metrics")
+    parser.add_argument("--traced", type=float, metavar="SHARE", help="trace so many of the requests")
     arguments = parser.parse_args()
     marks = Marks(arguments.marks)
-    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare))
+    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare, arguments.traced))
 
 
 if __name__ == "__main__":

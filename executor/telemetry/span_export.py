@@ -71,20 +71,20 @@ class SpanExport:
         self._tracer = traced
         self._task = asyncio.get_running_loop().create_task(self._run(traced))
 
-    async def close(self, timeout_s: float = FLUSH_S) -> None:
+    async def close(self) -> None:
         """Sends what waits, as far as there is time, and ends. What is left counts as lost. Call it once or often."""
         task, self._task = self._task, None
         if task is None or self._tracer is None:
             return
         self._flushing = True
         self.wake()
-        await asyncio.wait([task], timeout=timeout_s)
+        await asyncio.wait([task], timeout=FLUSH_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         self._tell_lost(self._tracer)
         _, left = self._tracer.take(self._tracer.waiting)
         if left:
-            self._lose(left, f"the process ended {timeout_s:g} s after its last request")
+            self._lose(left, f"the process ended {FLUSH_S:g} s after its last request")
         self._losses.close()
 
     # --- the task -----------------------------------------------------------------------------------------------

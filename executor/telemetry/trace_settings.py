@@ -143,10 +143,9 @@ class _Reader:
         if said in (GRPC, HTTP):
             return said
         if said:
-            self.notes.append(f"OTLP protocol {said!r}: allowed are {GRPC} and {HTTP}; {HTTP} is used")
-            return HTTP
+            self.notes.append(f"OTLP protocol {said!r}: allowed are {GRPC} and {HTTP}; it is left out")
         endpoint = self._otlp("ENDPOINT")
-        by_port = _port(endpoint) == GRPC_PORT
+        by_port = _place(endpoint)[1] == GRPC_PORT
         return GRPC if by_port or (not endpoint and self._jaeger) else HTTP
 
     def _url(self, protocol: str) -> str | None:
@@ -169,7 +168,7 @@ class _Reader:
 
     def _default(self, protocol: str) -> str:
         """Jaeger takes OTLP itself, at the host that once had its agent or collector."""
-        host = self._text("JAEGER_AGENT_HOST") or urlsplit(self._text("JAEGER_ENDPOINT")).hostname or "localhost"
+        host = self._text("JAEGER_AGENT_HOST") or _place(self._text("JAEGER_ENDPOINT"))[0] or "localhost"
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{host}:{GRPC_PORT if protocol == GRPC else HTTP_PORT}"
 
@@ -271,8 +270,10 @@ class _Reader:
                 self.notes.append(f"{name}: {part.strip()!r} is not key=value, and is left out")
 
 
-def _port(url: str) -> int | None:
+def _place(url: str) -> tuple[str, int | None]:
+    """Host and port of what may be a URL."""
     try:
-        return urlsplit(url if "://" in url else f"//{url}").port
+        parts = urlsplit(url if "://" in url else f"//{url}")
+        return parts.hostname or "", parts.port
     except ValueError:
-        return None
+        return "", None

@@ -38,13 +38,17 @@ def test_of_several_counts_the_least_holds() -> None:
     assert guard.least({"echo": 100.0}, {}) == {"echo": 100.0}
 
 
+def test_a_share_of_requests_is_mixed_of_none_and_all() -> None:
+    assert guard.mix({"echo": 100.0, "node": 7.0}, {"echo": 300.0}, 0.01) == {"echo": 102.0}
+
+
 def test_the_table_names_what_is_new() -> None:
     text = guard.render({"echo": 100.0}, {"echo": 103.0, "node": 7.0}, "HEAD^")
     assert "+3.00%" in text
     assert text.splitlines()[-1].split() == ["node", "-", "7", "new"]
 
 
-@pytest.mark.parametrize("more", [[], ["--bare"]], ids=["with metrics", "without"])
+@pytest.mark.parametrize("more", [[], ["--bare"], ["--traced", "0.5"]], ids=["with metrics", "without", "traced"])
 def test_each_scenario_answers_all_that_is_sent(more: list[str]) -> None:
     command = [sys.executable, "-m", "bench.guard_drive", "--count", "32", *more]
     done = subprocess.run(command, cwd=guard.ROOT, capture_output=True, text=True, timeout=100)
