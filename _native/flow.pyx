@@ -16,8 +16,8 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 
 from executor._native.calling cimport (
-    cancel_calls, close_trail, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new, start_call,
-    step_begin, take_message, tapped,
+    cancel_calls, close_trail, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new,
+    start_call, step_begin, take_message, tapped,
 )
 from executor._native.chance cimport chance_next, chance_seed
 from executor._native.codec cimport codec_of

@@ -74,8 +74,8 @@ cdef dict REQUEST_FIELDS = {
 }
 cdef dict REPLY_FIELDS = {
     b"content-length": FIELD_LENGTH, b"content-type": FIELD_TYPE, b"content-encoding": FIELD_CODING,
-    b"location": FIELD_LOCATION, b"server-timing": FIELD_TIMING, b"connection": FIELD_CONNECTION, b"transfer-encoding": FIELD_NOT_PLAIN,
-    b"upgrade": FIELD_NOT_PLAIN, b"keep-alive": FIELD_DROP,
+    b"location": FIELD_LOCATION, b"server-timing": FIELD_TIMING, b"connection": FIELD_CONNECTION,
+    b"transfer-encoding": FIELD_NOT_PLAIN, b"upgrade": FIELD_NOT_PLAIN, b"keep-alive": FIELD_DROP,
 }
 
 # Reads the line at `at`; the byte after it, NULL when it is not plain. An empty line has no name.

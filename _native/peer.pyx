@@ -13,20 +13,24 @@ import logging
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, strlen
+from libc.string cimport memcmp, memset, strlen
 
 from executor._native.answers cimport send_status
 from executor._native.budget cimport budget_t, budget_take
 from executor._native.buffer cimport buffer_charge, buffer_t
+from executor._native.endpoint cimport error_free, error_new, error_t, metadata_new, metadata_t, metadata_unref
+from executor._native.headers cimport headers_t, nv_t
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
 from executor._native.meters cimport REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now
 from executor._native.tracer cimport Label
+from executor._native.trail cimport ending_t, trail_refused
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport STATUS_DEADLINE_EXCEEDED
 
 cdef enum:
+    TRACED_FIELDS = 64           # headers of a refused request that are looked at
     SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
 
 cdef double SWEEP_MIN_S = 0.02
@@ -114,7 +118,33 @@ cdef inline void count_refused(const peer_t *peer, int why) noexcept nogil:
         peer.server.engine.meter.rejected[why][0] += 1
 
 
+# A span for what never came to be a request; those that did have theirs.
+cdef void trace_refused(const rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+    cdef const headers_t *headers = &rpc.stream.headers
+    cdef nv_t[TRACED_FIELDS] fields
+    cdef ending_t ending
+    cdef metadata_t *metadata
+    cdef int count = min(headers.count, TRACED_FIELDS)
+    cdef int index
+    for index in range(count):
+        fields[index].name = headers.block + headers.fields[index].name
+        fields[index].name_size = headers.fields[index].name_size
+        fields[index].value = headers.block + headers.fields[index].value
+        fields[index].value_size = headers.fields[index].value_size
+    memset(&ending, 0, sizeof(ending_t))
+    metadata = metadata_new(fields, count)
+    ending.metadata = metadata
+    ending.status = status
+    ending.error = error_new(status, <const char *>text, size)
+    ending.label = rpc.entry.label
+    trail_refused(rpc.peer.server.engine.tracer, &ending, rpc.came)
+    error_free(<error_t *>ending.error)
+    metadata_unref(metadata)
+
+
 cdef void answer_status(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+    if not rpc.answered and rpc.peer.server.engine.tracer != NULL and rpc.entry != NULL and rpc.entry.label.size > 0:
+        trace_refused(rpc, status, text, size)
     rpc.answered = True
     count_rpc(rpc, status)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)

@@ -31,5 +31,7 @@ cdef metadata_t *context_put(
     const metadata_t *metadata, const int *forms, int count, const context_t *context
 ) noexcept nogil
 # The value of the first field of that name, or NULL.
-cdef const char *metadata_get(const metadata_t *metadata, const char *name, size_t name_size, size_t *size) noexcept nogil
+cdef const char *metadata_get(
+    const metadata_t *metadata, const char *name, size_t name_size, size_t *size
+) noexcept nogil
 cdef void put_hex(const unsigned char *data, int size, char *out) noexcept nogil

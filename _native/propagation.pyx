@@ -19,7 +19,9 @@ cdef enum:
 cdef const char *HEX = b"0123456789abcdef"
 
 
-cdef const char *metadata_get(const metadata_t *metadata, const char *name, size_t name_size, size_t *size) noexcept nogil:
+cdef const char *metadata_get(
+    const metadata_t *metadata, const char *name, size_t name_size, size_t *size
+) noexcept nogil:
     cdef const nv_t *field
     cdef int index
     if metadata != NULL:

@@ -27,8 +27,8 @@ from executor._native.http2 cimport (
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport REJECTED_MESSAGE, Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_rpc, entry_of, entry_t, label_entries, patience_t, peer_begins, peer_charges, peer_free, peer_new,
-    peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, answer_status, count_rpc, entry_of, entry_t, label_entries, patience_t, peer_begins, peer_charges,
+    peer_free, peer_new, peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport Program, program_ref, program_unref

@@ -37,8 +37,8 @@ ctypedef struct ending_t:
     const metadata_t *metadata
     name_t label                 # what its span begins with, of `span.static`
 
-# What is to be written down of a request that begins; NULL: nothing. Where nobody is to trace it, and its headers do not
-# say so, `metadata` is replaced by one that does.
+# What is to be written down of a request that begins; NULL: nothing. Where its caller traces it but nobody is to do so
+# here, `metadata` is replaced by one that says so.
 cdef trail_t *trail_begin(tracer_t *tracer, metadata_t **metadata, int count) noexcept nogil
 cdef void trail_free(trail_t *trail) noexcept nogil
 # Does one of the headers ask for times?
@@ -54,6 +54,9 @@ cdef void trail_called(
 cdef void trail_end(
     trail_t *trail, const program_t *program, const ending_t *ending, const int *path, int length
 ) noexcept nogil
+
+# A request that was refused before it ran, which began at `began`: its span, where it is traced.
+cdef void trail_refused(tracer_t *tracer, const ending_t *ending, double began) noexcept nogil
 
 # Nearly always nothing is to be written down.
 cdef inline trail_t *trail_of(tracer_t *tracer, metadata_t **metadata, int count) noexcept nogil:

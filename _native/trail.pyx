@@ -7,17 +7,17 @@ the form in which it is sent, when its call is over: nothing of a call has to be
 from libc.stdint cimport uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, strlen
+from libc.string cimport memcmp, memset, strlen
 
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport metadata_unref
 from executor._native.headers cimport nv_t
 from executor._native.meters cimport meter_now
-from executor._native.program cimport NODE_GRPC, NODE_HTTP, NODE_INSIDE, node_t
+from executor._native.program cimport NODE_GRPC, NODE_HTTP, node_t
 from executor._native.propagation cimport context_put, context_read, metadata_get
 from executor._native.span cimport (
     SPAN_ATTRIBUTE, SPAN_END, SPAN_EVENT, SPAN_ID, SPAN_PARENT, SPAN_START, SPAN_STATE, SPAN_STATUS, SPAN_TRACE_ID,
-    TEXT_MAX, out_bytes, out_close, out_double_attribute, out_fixed64, out_free, out_int, out_int_attribute, out_open,
+    out_bytes, out_close, out_double_attribute, out_fixed64, out_free, out_int, out_int_attribute, out_open,
     out_raw, out_text, out_text_attribute,
 )
 from executor._native.timing cimport timing_begin, timing_node, timing_path, timing_wanted
@@ -63,7 +63,7 @@ cdef trail_t *trail_begin(tracer_t *tracer, metadata_t **metadata, int count) no
         context_read(metadata[0], tracer.forms, tracer.form_count, &context)
         said = context.sampled
         traced = tracer_samples(tracer, &context)
-        if not traced and (context.span == 0 or said != 0):
+        if not traced and context.valid and said != 0:
             refuse(tracer, metadata, &context)
     if not traced and not timed:
         return NULL
@@ -81,14 +81,10 @@ cdef trail_t *trail_begin(tracer_t *tracer, metadata_t **metadata, int count) no
     return trail
 
 
-# Decided here and now for the whole trace: nodes that could decide for themselves would trace its pieces.
-cdef void refuse(tracer_t *tracer, metadata_t **metadata, context_t *context) noexcept nogil:
-    cdef metadata_t *told
-    if tracer.form_count == 0:
-        return
-    if context.span == 0:
-        context.span = tracer_span(tracer)
-    told = context_put(metadata[0], tracer.forms, tracer.form_count, context)
+# The caller's trace goes on without this request: nodes are told, since they could decide otherwise. Where there is no
+# trace, they are told nothing: that would cost every request more than all else that tracing takes of it.
+cdef void refuse(tracer_t *tracer, metadata_t **metadata, const context_t *context) noexcept nogil:
+    cdef metadata_t *told = context_put(metadata[0], tracer.forms, tracer.form_count, context)
     if told != NULL:
         metadata_unref(metadata[0])
         metadata[0] = told
@@ -251,11 +247,27 @@ cdef void trail_end(
             tracer_keep(trail.tracer, &trail.out, trail.spans)
 
 
+cdef void trail_refused(tracer_t *tracer, const ending_t *ending, double began) noexcept nogil:
+    cdef trail_t trail
+    memset(&trail, 0, sizeof(trail_t))
+    context_read(ending.metadata, tracer.forms, tracer.form_count, &trail.context)
+    if not tracer_samples(tracer, &trail.context):
+        return
+    trail.tracer = tracer
+    trail.span = tracer_span(tracer)
+    trail.began = began
+    put_server_span(&trail, ending, meter_now())
+    tracer_keep(tracer, &trail.out, trail.spans)
+
+
 cdef void put_server_span(trail_t *trail, const ending_t *ending, double now) noexcept nogil:
     cdef out_t *out = &trail.out
-    cdef size_t mark = begin_span(trail, trail.span, trail.context.span, &ending.label, ending.metadata, trail.began, now)
+    cdef size_t mark = begin_span(
+        trail, trail.span, trail.context.span, &ending.label, ending.metadata, trail.began, now
+    )
     cdef bint failed
-    out_text_attribute(out, SPAN_ATTRIBUTE, b"millrace.puid", 13, ending.puid, ending.puid_size)
+    if ending.puid_size > 0:
+        out_text_attribute(out, SPAN_ATTRIBUTE, b"millrace.puid", 13, ending.puid, ending.puid_size)
     if ending.http > 0:
         out_int_attribute(out, SPAN_ATTRIBUTE, b"http.response.status_code", 25, ending.http)
         failed = ending.http >= 500

@@ -95,7 +95,9 @@ def _with_traces(package: Path, folder: Path, counted: Mapping[str, float]) -> l
         none = least(none, measure(package, folder, traced=0.0))
         mixed = mix(none, every, TRACES_SHARE)
     print(render(counted, mixed, "no traces"))
-    print(f"instructions of a request that is traced: {', '.join(f'{name} {each:,.0f}' for name, each in every.items())}")
+    print(
+        f"instructions of a request that is traced: {', '.join(f'{name} {each:,.0f}' for name, each in every.items())}"
+    )
     dear = risen(counted, mixed, TRACES_LIMIT)
     print(verdict(dear, TRACES_LIMIT, f"with {TRACES_SHARE:.0%} of the requests traced"))
     return dear

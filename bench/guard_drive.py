@@ -217,9 +217,7 @@ def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
     return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
 
 
-async def drive(
-    names: list[str], count: int, marks: Marks, bare: bool = False, traced: float | None = None
-) -> None:
+async def drive(names: list[str], count: int, marks: Marks, bare: bool = False, traced: float | None = None) -> None:
     """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics; `traced` is the
     share of the requests of which there are spans.
     """

@@ -119,7 +119,12 @@ class Tracing:
         found: dict[str, dict[str, tracer.Label]] = {}
         for route in table.routes:
             for verb in sorted(route.verbs - {"OPTIONS"}) if self.tracer and route.action is Action.RUN else ():
-                told = {"http.request.method": verb, "http.route": route.path, "url.path": route.path, "url.scheme": scheme}
+                told = {
+                    "http.request.method": verb,
+                    "http.route": route.path,
+                    "url.path": route.path,
+                    "url.scheme": scheme,
+                }
                 data = span.static(f"{verb} {route.path}", span.SERVER, told)
                 found.setdefault(verb, {})[route.path] = tracer.Label(data, table.error_status)
         return found
@@ -140,7 +145,9 @@ def _node(name: str, address: Address | None) -> tuple[int, dict[Method, bytes]]
     told: dict[str, str | int] = {"millrace.node": name}
     if address is None:
         return INSIDE, {
-            each: span.static(f"{each.name.lower()} {name}", span.INTERNAL, {**told, "millrace.method": each.name.lower()})
+            each: span.static(
+                f"{each.name.lower()} {name}", span.INTERNAL, {**told, "millrace.method": each.name.lower()}
+            )
             for each in Method
         }
     told |= {"server.address": address.path if address.scheme is Scheme.UNIX else address.host}

@@ -7,9 +7,7 @@ B3: int
 B3_MULTI: int
 JAEGER: int
 
-def read(
-    headers: Iterable[tuple[str, str]], forms: Sequence[int]
-) -> tuple[int | None, int | None, bool | None]:
+def read(headers: Iterable[tuple[str, str]], forms: Sequence[int]) -> tuple[int | None, int | None, bool | None]:
     """What headers say in the first of `forms` that says anything: trace, span, and whether it is sampled."""
 
 def written(

@@ -112,7 +112,8 @@ class Call:
     """One request and, where its answer redirects, more. `done(reply, error)` is called once, unless cancelled."""
 
     __slots__ = (
-        "_done", "_exchange", "_location", "_over", "_request", "_site", "_times", "retries", "status", "timing", "waited",
+        "_done", "_exchange", "_location", "_over", "_request", "_site", "_times",
+        "retries", "status", "timing", "waited",
     )  # fmt: skip
 
     def __init__(self, site: Site, request: Request, done: Done, head: bytes | None = None) -> None:

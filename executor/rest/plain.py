@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import errors
-from executor._native import http1
+from executor._native import http1, tracer
 from executor._native import message as messages
-from executor._native import tracer
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, headers
 from executor.types import Method, Walk

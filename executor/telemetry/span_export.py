@@ -158,5 +158,3 @@ class SpanExport:
     def _lose(self, count: int, why: str) -> None:
         self.refused += count
         self._losses.add(count, why)
-
-

@@ -102,10 +102,14 @@ class _Reader:
         parents, ratio, rate = self._sampler()
         compression = self._otlp("COMPRESSION") or "none"
         if compression not in ("none", "gzip") or (compression == "gzip" and protocol == GRPC):
-            self.notes.append(f"OTLP compression {compression!r} over {protocol}: allowed is gzip over {HTTP}; none is used")
+            self.notes.append(
+                f"OTLP compression {compression!r} over {protocol}: allowed is gzip over {HTTP}; none is used"
+            )
             compression = "none"
         attributes = self._attributes()
-        service = self._text("OTEL_SERVICE_NAME") or attributes.pop("service.name", "") or self._text("JAEGER_SERVICE_NAME")
+        service = (
+            self._text("OTEL_SERVICE_NAME") or attributes.pop("service.name", "") or self._text("JAEGER_SERVICE_NAME")
+        )
         attributes.pop("service.name", None)
         queue = self._number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, int, 1)
         return TraceSettings(
@@ -160,7 +164,9 @@ class _Reader:
         except ValueError:
             parts, port = urlsplit(""), 0
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            self.notes.append(f"OTLP endpoint {url!r}: allowed is http://HOST[:PORT][/PATH], or https://; nothing is traced")
+            self.notes.append(
+                f"OTLP endpoint {url!r}: allowed is http://HOST[:PORT][/PATH], or https://; nothing is traced"
+            )
             return None
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         path = "" if protocol == GRPC else parts.path if own else parts.path.rstrip("/") + TRACES_PATH
@@ -184,8 +190,8 @@ class _Reader:
     # --- who ----------------------------------------------------------------------------------------------------
 
     def _attributes(self) -> dict[str, str]:
-        found = dict(self._pairs("JAEGER_TAGS")) if self._jaeger else {}
-        return found | dict(self._pairs("OTEL_RESOURCE_ATTRIBUTES"))
+        tags = [*self._pairs("JAEGER_TAGS"), *self._pairs("JAEGER_EXTRA_TAGS")] if self._jaeger else []
+        return dict(tags) | dict(self._pairs("OTEL_RESOURCE_ATTRIBUTES"))
 
     # --- which --------------------------------------------------------------------------------------------------
 
@@ -207,7 +213,9 @@ class _Reader:
     def _jaeger_sampler(self) -> tuple[bool, float, float]:
         kind = self._text("JAEGER_SAMPLER_TYPE") or "const"
         if kind not in _JAEGER_SAMPLERS:
-            self.notes.append(f"JAEGER_SAMPLER_TYPE {kind!r}: allowed are {', '.join(_JAEGER_SAMPLERS)}; const 1 is used")
+            self.notes.append(
+                f"JAEGER_SAMPLER_TYPE {kind!r}: allowed are {', '.join(_JAEGER_SAMPLERS)}; const 1 is used"
+            )
             return True, 1.0, 0.0
         if kind == "ratelimiting":
             return True, 0.0, self._number("JAEGER_SAMPLER_PARAM", 1.0, float, 0)

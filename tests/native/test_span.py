@@ -46,6 +46,9 @@ def test_a_request_has_resource_scope_and_spans() -> None:
     assert attributes(group.resource.attributes) == {"service.name": "s", "process.pid": 7}
     assert (scope.scope.name, scope.scope.version) == ("millrace", "1.0")
     assert [each.name for each in scope.spans] == ["a", "b"]
-    assert not trace_service_pb2.ExportTraceServiceRequest.FromString(
-        span.request(source, [])
-    ).resource_spans[0].scope_spans[0].spans
+    assert (
+        not trace_service_pb2.ExportTraceServiceRequest.FromString(span.request(source, []))
+        .resource_spans[0]
+        .scope_spans[0]
+        .spans
+    )

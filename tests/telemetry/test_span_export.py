@@ -8,8 +8,8 @@ import pytest
 from support.graphs import Bench, node
 from support.rest import until
 
-from executor._native import span, tracer
 from executor._native import program as programs
+from executor._native import span, tracer
 from executor.telemetry import losses, span_export
 from executor.telemetry.span_export import Refused, SpanExport
 from executor.types import Method
@@ -174,5 +174,3 @@ async def test_the_end_waits_for_no_further_attempt(traced: Traced) -> None:
     await until(lambda: sender.tried == 1)
     await export.close()  # the pause before the next attempt ends
     assert (export.sent, sender.tried) == (4, 2)
-
-

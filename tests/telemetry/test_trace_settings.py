@@ -37,7 +37,11 @@ def test_nothing_is_traced(environment: dict[str, str]) -> None:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c/base/"}, HTTP, "https://c:443/base/v1/traces"),
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:1/own?k=v"}, HTTP, "http://c:1/own?k=v"),
         ({**ON, "OTEL_EXPORTER_OTLP_PROTOCOL": HTTP}, HTTP, "http://collector:4317/v1/traces"),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c/", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": GRPC}, GRPC, "https://c:4317"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c/", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": GRPC},
+            GRPC,
+            "https://c:4317",
+        ),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4317", "OTEL_EXPORTER_OTLP_INSECURE": "true"}, GRPC, "http://c:4317"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4317"}, GRPC, "https://c:4317"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://[::1]:4317"}, GRPC, "http://[::1]:4317"),
