@@ -190,9 +190,9 @@ def submit(
 
     `headers` are (name, value) pairs that every node gets, or an `http1.Fields`, to which the puid is added;
     `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
-    being made, perhaps before this returns. `timed(text)` is called before it, with what says where the time went, where
-    the headers ask for that. Spans of the request begin with `label`. Raises LimitError when too many requests run
-    already, RequestError for a puid of more than 256 bytes, or that no header can carry.
+    being made, perhaps before this returns. `timed(text)` is called before it, with what says where the time went,
+    where the headers ask for that. Spans of the request begin with `label`. Raises LimitError when too many requests
+    run already, RequestError for a puid of more than 256 bytes, or that no header can carry.
     """
     cdef Request face
     cdef bytes raw_puid = bytes_of(puid)

@@ -43,10 +43,10 @@ cdef class Program:
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
     `tables` maps the index of a learning router to its `Weights`, one for each child. `tap` says which payloads are
-    logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each; `spans` what spans of
-    their calls begin with, a pair for each: how it is called (0 in this process, 1 over gRPC, 2 over HTTP), and bytes
-    by method. Raises ValueError when a node that makes calls has no endpoint, or the tap or the spans are for another
-    number of nodes.
+    logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each; `spans` what
+    spans of their calls begin with, a pair for each: how it is called (0 in this process, 1 over gRPC, 2 over HTTP),
+    and bytes by method. Raises ValueError when a node that makes calls has no endpoint, or the tap or the spans are for
+    another number of nodes.
     """
 
     def __cinit__(

@@ -189,7 +189,6 @@ cdef int put_attributes(out_t *out, int number, attributes) except -1:
 
 
 cdef bytes taken(out_t *out):
-    cdef bytes made
     try:
         if out.failed:
             raise MemoryError()

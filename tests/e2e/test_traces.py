@@ -131,6 +131,27 @@ def test_errors_of_nodes_are_told(collector: GrpcCollector) -> None:
     assert servers[1].attributes["http.response.status_code"] == 503
 
 
+def test_what_is_refused_before_it_runs_is_told(collector: GrpcCollector) -> None:
+    with serving.graph(serving.node("m", "model"), {"m": "Echo"}) as served:
+        call = served.grpc.channel.unary_unary("/seldon.protos.Seldon/Predict")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"\xff\xff", metadata=[("traceparent", PARENT)], timeout=20)
+        (span,) = collector.got.wait(1)
+    assert (span.trace, span.parent, span.kind) == (TRACE, CALLER, SERVER)
+    assert span.attributes["rpc.grpc.status_code"] == caught.value.code().value[0]
+    assert span.events[0][1]["exception.message"] == caught.value.details()
+
+
+def test_a_component_in_a_process_of_its_own_goes_on_with_the_trace(collector: GrpcCollector) -> None:
+    with serving.graph(serving.node("m", "model"), {"m": "Echo"}, isolate=("m",)) as served:
+        served.grpc.predict(ASKED)
+        spans = collector.got.wait(4)
+    assert len({each.trace for each in spans}) == 1
+    call, answered = one(spans, kind=CLIENT), one(spans, kind=SERVER, name="seldon.protos.Model/Predict")
+    assert (answered.parent, answered.service) == (call.id, "m")
+    assert str(call.attributes["server.address"]).endswith(".sock")
+
+
 def test_http_and_a_share_of_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     with HttpCollector() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)

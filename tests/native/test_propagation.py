@@ -2,8 +2,10 @@
 
 import pytest
 
-from executor._native.propagation import B3, B3_MULTI, JAEGER, W3C, read, written
+from executor._native import propagation
 
+W3C, B3, B3_MULTI, JAEGER = propagation.W3C, propagation.B3, propagation.B3_MULTI, propagation.JAEGER
+read, written = propagation.read, propagation.written
 TRACE, SPAN = 0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7
 LONG, SHORT = f"{TRACE:032x}", f"{SPAN:016x}"
 W3C_TEXT = f"00-{LONG}-{SHORT}-01"

@@ -120,7 +120,8 @@ class GrpcCollector(AbstractContextManager["GrpcCollector"], trace_service_pb2_g
     def __init__(self, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> None:
         self.got = Collector()
         self._server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
+        add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+        add(self, self._server)
         address = f"127.0.0.1:{port}"
         if credentials is None:
             self.port = self._server.add_insecure_port(address)
