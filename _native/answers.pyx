@@ -24,7 +24,16 @@ cdef int put_head(nv_t *fields) noexcept nogil:
     return HEAD_FIELDS
 
 
-cdef void send_answer(stream_t *stream, message_t *answer, const char *puid, size_t puid_size) noexcept nogil:
+cdef inline bint put_timing(nv_t *field, const out_t *timing) noexcept nogil:
+    if timing == NULL or timing.size == 0 or timing.failed:
+        return False
+    put(field, b"millrace-timing", 15, <const char *>timing.data, timing.size)
+    return True
+
+
+cdef void send_answer(
+    stream_t *stream, message_t *answer, const char *puid, size_t puid_size, const out_t *timing
+) noexcept nogil:
     cdef nv_t[HEAD_FIELDS + 1] fields
     cdef int count = put_head(fields)
     if puid_size > 0:
@@ -34,14 +43,14 @@ cdef void send_answer(stream_t *stream, message_t *answer, const char *puid, siz
         stream_reset(stream, H2_INTERNAL_ERROR)      # never an OK without its message
         return
     put(&fields[0], b"grpc-status", 11, b"0", 1)
-    stream_end(stream, fields, 1)
+    stream_end(stream, fields, 2 if put_timing(&fields[1], timing) else 1)
 
 
 cdef void send_status(
     stream_t *stream, int status, const unsigned char *text, size_t size, const buffer_t *details, const char *puid,
-    size_t puid_size,
+    size_t puid_size, const out_t *timing,
 ) noexcept nogil:
-    cdef nv_t[HEAD_FIELDS + 4] fields
+    cdef nv_t[HEAD_FIELDS + 5] fields
     cdef char[12] number
     cdef char[MESSAGE_ROOM] escaped
     cdef char *encoded = NULL
@@ -63,6 +72,7 @@ cdef void send_status(
     if alone and puid_size > 0:
         put(&fields[count], b"seldon-puid", 11, puid, puid_size)
         count += 1
+    count += put_timing(&fields[count], timing)
     stream_end(stream, fields, count)
     free(encoded)
 

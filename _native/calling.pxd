@@ -32,6 +32,10 @@ cdef step_t *step_begin(request_t *request, int index, message_t *message) noexc
 cdef void drop_message(step_t *step) noexcept nogil
 # The root has answered: the request is over.
 cdef void finish(step_t *root) noexcept nogil
+# The request is over with the answer or the error that it has: it is written down, and its front is told.
+cdef void conclude(request_t *request) noexcept nogil
+# Writes down how it ended, where anything is written down of it.
+cdef void close_trail(request_t *request) noexcept nogil
 
 # A payload that is logged where its node asks for it. Every call of a node passes here: one flag when nothing is.
 cdef inline void tapped(step_t *step, int kind, const message_t *message) noexcept nogil:

@@ -27,12 +27,16 @@ from executor._native.program cimport program_ref, program_t, program_unref
 from executor._native.routing cimport with_routing
 from executor._native.stats cimport histogram_add
 from executor._native.tap cimport TAP_REQUEST, tap_skips
+from executor._native.trail cimport ending_t, trail_call, trail_called, trail_end, trail_free, trail_of
 from executor._native.transport cimport timer_disarm, timer_t
 from executor._native.types cimport (
     ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, ROUTE_ALL, STATUS_CANCELLED,
     STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, WALK_PREDICT, failure_clear,
     failure_t,
 )
+
+cdef enum:
+    PATH_MAX = 64                # nodes of a path that are told
 
 
 # --- a request's life ---------------------------------------------------------------------------
@@ -59,6 +63,7 @@ cdef request_t *request_new(
     request.encoding = message.encoding
     request.message = message
     request.metadata = metadata
+    request.trail = trail_of(engine.tracer, &request.metadata, program.count)
     request.tap = NULL if program.tap == NULL or tap_skips(metadata) else program.tap
     request.puid_size = min(puid_size, sizeof(request.puid))
     memcpy(request.puid, puid, request.puid_size)
@@ -97,9 +102,16 @@ cdef void fail(request_t *request, error_t *error) noexcept nogil:
     error_free(request.error)    # a feedback walk may have met one already
     request.error = error
     cancel_calls(request)
-    if request.front != NULL:    # else it was cancelled meanwhile, by Python that was told of a cancelled call
-        request.front.finish(request)
+    conclude(request)
     leave(request)
+
+
+cdef void conclude(request_t *request) noexcept nogil:
+    if request.front == NULL:    # cancelled meanwhile, by Python that was told of a cancelled call
+        return
+    request.over = True
+    close_trail(request)
+    request.front.finish(request)
 
 
 cdef void cancel_calls(request_t *request) noexcept nogil:
@@ -116,9 +128,18 @@ cdef void cancel_calls(request_t *request) noexcept nogil:
             endpoint = request.program.nodes[index].endpoint
             endpoint.ops.cancel(endpoint, &step.call)
             count_call(step, STATUS_CANCELLED, NULL, NULL)
-            message_unref(step.call.message)
-            step.call.message = NULL
+            drop_call(step)
         index += 1
+
+
+# Gives back what its call held.
+cdef inline void drop_call(step_t *step) noexcept nogil:
+    cdef call_t *call = &step.call
+    message_unref(call.message)
+    call.message = NULL
+    if call.metadata != step.request.metadata:
+        metadata_unref(call.metadata)
+        call.metadata = NULL
 
 
 cdef void leave(request_t *request) noexcept nogil:
@@ -136,6 +157,7 @@ cdef void leave(request_t *request) noexcept nogil:
     metadata_unref(request.metadata)
     error_free(request.error)
     free(request.routes)
+    trail_free(request.trail)
     request.engine.in_flight -= 1
     count_in_flight(request.engine)
     pool_give(request.engine.reactor.pool, request)
@@ -204,6 +226,10 @@ cdef void start_call(step_t *step, after_t after, int method, message_t *message
     call.method = method
     call.message = message
     call.metadata = request.metadata
+    call.timed = False
+    if request.trail != NULL:
+        call.timed = request.trail.timed
+        call.metadata = trail_call(request.trail, step.index, request.metadata)
     call.deadline = request.deadline
     call.node = name_of(step).data
     call.node_size = name_of(step).size
@@ -215,6 +241,8 @@ cdef void start_call(step_t *step, after_t after, int method, message_t *message
     call.waited = 0
     call.retries = 0
     call.turned_away = False
+    call.told_whole = 0
+    call.told_code = 0
     if endpoint.timeout > 0:
         patience_begin(step, endpoint.timeout)
     step.calling = True
@@ -233,8 +261,7 @@ cdef void on_complete(call_t *call, message_t *answer, error_t *error) noexcept 
     count_call(step, STATUS_OK if error == NULL else error.status, answer, error)
     if error != NULL:
         error_blame(error, name_of(step).data, name_of(step).size)
-    message_unref(call.message)
-    call.message = NULL
+    drop_call(step)
     request.holds += 1
     if not request.over:
         step.after(step, answer, error)
@@ -261,6 +288,7 @@ cdef inline void count_start(step_t *step) noexcept nogil:
     if meter != NULL:
         meter.in_flight[0] += 1
         meter.sent[0] += <double>step.call.message.size
+    if meter != NULL or step.request.trail != NULL:
         step.called = meter_now()
 
 
@@ -270,9 +298,17 @@ cdef void count_call(step_t *step, int status, const message_t *answer, const er
     cdef call_t *call = &step.call
     cdef meter_t *calls
     cdef double now
-    if meter == NULL:
+    if meter == NULL and step.request.trail == NULL:
         return
     now = meter_now()
+    step.spent += now - step.called
+    if step.request.trail != NULL:
+        if status != STATUS_OK and not step.request.trail.blamed:
+            step.request.trail.blamed = True     # calls that are cancelled for it come later
+            point_at(step)
+        trail_called(step.request.trail, step.request.program, step.index, call, status, error, step.called, now)
+    if meter == NULL:
+        return
     calls = meter.methods[call.method]
     meter.in_flight[0] -= 1
     meter.retries[0] += call.retries
@@ -287,6 +323,61 @@ cdef void count_call(step_t *step, int status, const message_t *answer, const er
         meter_failed(calls, error.exception, now - step.called, now)
     else:
         meter_add(calls, status, now - step.called, now)
+
+
+# --- what is written down -----------------------------------------------------------------------
+
+# A request that failed waited for this node.
+cdef void point_at(step_t *step) noexcept nogil:
+    cdef request_t *request = step.request
+    cdef int index = step.index
+    cdef int parent = request.program.nodes[index].parent
+    while parent >= 0:
+        request.steps[parent].last = index
+        index = parent
+        parent = request.program.nodes[index].parent
+
+
+# The nodes that it waited for, from the root on: of a node's children the one that answered last.
+cdef void count_critical(request_t *request) noexcept nogil:
+    cdef node_meter_t *meter
+    cdef int index = 0
+    while True:
+        meter = request.program.nodes[index].meter
+        if meter != NULL:
+            meter.critical[0] += request.steps[index].spent
+        index = request.steps[index].last
+        if index == 0:
+            return
+
+
+cdef void close_trail(request_t *request) noexcept nogil:
+    cdef int[PATH_MAX] path
+    cdef ending_t ending
+    cdef int length = 0
+    cdef int index = 0
+    if request.trail == NULL:
+        return
+    while length < PATH_MAX:
+        path[length] = index
+        length += 1
+        index = request.steps[index].last
+        if index == 0:
+            break
+    ending.error = request.error
+    ending.status = STATUS_CANCELLED
+    if request.error != NULL:
+        ending.status = request.error.status
+    elif request.answer != NULL:
+        ending.status = STATUS_OK
+    ending.http = 0
+    if request.front.code != NULL and request.trail.tracer != NULL:
+        ending.http = request.front.code(request)
+    ending.puid = request.puid
+    ending.puid_size = request.puid_size
+    ending.metadata = request.metadata
+    ending.label = request.label
+    trail_end(request.trail, request.program, &ending, path, length)
 
 
 # --- steps --------------------------------------------------------------------------------------
@@ -324,6 +415,6 @@ cdef void finish(step_t *root) noexcept nogil:
     answer = in_encoding(root, answer, request.encoding)
     if answer == NULL:
         return
-    request.over = True
     request.answer = answer
-    request.front.finish(request)
+    count_critical(request)
+    conclude(request)

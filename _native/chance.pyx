@@ -15,7 +15,7 @@ cdef inline unsigned long long rotate(unsigned long long x, int k) noexcept nogi
     return (x << k) | (x >> (64 - k))
 
 
-cdef unsigned long long bits(chance_t *chance) noexcept nogil:
+cdef unsigned long long chance_bits(chance_t *chance) noexcept nogil:
     cdef unsigned long long *s = chance.state
     cdef unsigned long long result = rotate(s[1] * 5, 7) * 9
     cdef unsigned long long t = s[1] << 17
@@ -33,15 +33,15 @@ cdef int chance_seed(chance_t *chance) noexcept nogil:
 
 
 cdef double chance_next(chance_t *chance) noexcept nogil:
-    return (bits(chance) >> 11) * 1.1102230246251565e-16     # 2^-53
+    return (chance_bits(chance) >> 11) * 1.1102230246251565e-16     # 2^-53
 
 
 cdef void chance_uuid(chance_t *chance, char *out) noexcept nogil:
     cdef unsigned long long[2] drawn
     cdef unsigned char *raw = <unsigned char *>drawn
     cdef int index
-    drawn[0] = bits(chance)
-    drawn[1] = bits(chance)
+    drawn[0] = chance_bits(chance)
+    drawn[1] = chance_bits(chance)
     raw[6] = (raw[6] & 0x0F) | 0x40      # version 4
     raw[8] = (raw[8] & 0x3F) | 0x80      # the variant of RFC 9562
     for index in range(16):

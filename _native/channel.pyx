@@ -22,10 +22,10 @@ from executor._native.endpoint cimport (
 )
 from executor._native.exchange cimport (
     channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, leave_queue,
-    link_t,
+    link_t, read_trailers,
 )
 from executor._native.grpcwire cimport (
-    TIMEOUT_TEXT, error_of_http, error_of_trailers, inflate, is_reserved, put, timeout_print,
+    TIMEOUT_TEXT, error_of_http, inflate, is_reserved, put, timeout_print,
 )
 from executor._native.headers cimport fields_size
 from executor._native.http2 cimport (
@@ -215,7 +215,7 @@ cdef void on_end(session_t *session, stream_t *stream) noexcept nogil:
     cdef exchange_t *exchange = <exchange_t *>stream.user
     if exchange != NULL and exchange.error == NULL:
         # Trailers-only answers carry the status in their one header block.
-        exchange.error = error_of_trailers(&stream.trailers if stream.trailers.count > 0 else &stream.headers)
+        read_trailers(exchange, &stream.trailers if stream.trailers.count > 0 else &stream.headers)
 
 
 cdef void on_refused(session_t *session, stream_t *stream, int status, const char *text) noexcept nogil:
@@ -321,6 +321,7 @@ cdef void endpoint_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
         return
     exchange.path = channel.paths[call.method]
     exchange.deadline = call.deadline
+    exchange.timed = call.timed
     exchange.owner = call
     exchange.done = call_done
     call.token = exchange
@@ -334,6 +335,8 @@ cdef inline void told(const exchange_t *exchange, call_t *call) noexcept nogil:
         call.waited += exchange.channel.reactor.now - exchange.since
     call.retries = min(exchange.refused, 1) + min(exchange.unsent, UNSENT_MAX)
     call.turned_away = exchange.turned_away
+    call.told_whole = exchange.told_whole
+    call.told_queued = exchange.told_queued
 
 
 cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:

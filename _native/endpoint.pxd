@@ -34,6 +34,7 @@ ctypedef struct endpoint_t:
     const endpoint_ops_t *ops
     int encoding             # what it takes: ENCODING_*, or ENCODING_ANY
     double timeout           # seconds that one call may take, whatever the request has left; 0: no bound of its own
+    bint inside              # its node is in this process: the time of a call that did not wait is the node's own
     void *impl               # the implementation's own
 
 # One RPC to one node, embedded in the caller's own state.
@@ -51,6 +52,10 @@ ctypedef struct call_t:
     double waited            # seconds until there was a connection or a thread for it
     int retries              # times that it was sent again
     bint turned_away         # too many wait already
+    bint timed               # the node is asked how long it takes
+    double told_whole        # what it says of that, in seconds; 0: nothing
+    double told_queued       # and how much of it was waiting
+    int told_code            # HTTP status of the node's answer; 0: none came
     void *owner              # the caller's own
     # Ends the call. Takes over `answer` or `error`; exactly one of them is not NULL.
     void (*complete)(call_t *call, message_t *answer, error_t *error) noexcept nogil

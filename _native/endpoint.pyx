@@ -249,6 +249,7 @@ cdef class Endpoint:
         self.raw.ops = NULL
         self.raw.encoding = ENCODING_ANY
         self.raw.timeout = 0
+        self.raw.inside = False
         self.raw.impl = NULL
 
     @property

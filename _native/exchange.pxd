@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t
 from executor._native.buffer cimport buffer_t
 from executor._native.codec cimport name_t
 from executor._native.endpoint cimport error_t, metadata_t
-from executor._native.http2 cimport limits_t, stream_t
+from executor._native.http2 cimport headers_t, limits_t, stream_t
 from executor._native.message cimport message_t
 from executor._native.transport cimport conn_t, reactor_t, timer_t, work_t
 
@@ -42,6 +42,9 @@ ctypedef struct exchange_t:
     double since                 # when it began to wait
     double waited                # seconds that it did, altogether
     bint turned_away             # too many wait already
+    bint timed                   # the peer is asked how long it takes
+    double told_whole            # what it says of that, in seconds; 0: nothing
+    double told_queued
     int refused                  # times that the peer said it did nothing with it
     int unsent                   # times that its connection was lost before a byte of it had left
     stream_t *stream             # once sent
@@ -96,6 +99,8 @@ cdef void exchange_free(exchange_t *exchange) noexcept nogil
 cdef void leave_queue(exchange_t *exchange) noexcept nogil
 # Ends the exchange, with the message that came or with `error`, which it takes over.
 cdef void conclude(exchange_t *exchange, error_t *error) noexcept nogil
+# How the call ended, and what the peer says of the time that it took.
+cdef void read_trailers(exchange_t *exchange, const headers_t *trailers) noexcept nogil
 # What `exchange.done` is once nobody waits for it any more.
 cdef void dropped(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil
 # An error of ours that names the channel's target.

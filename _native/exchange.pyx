@@ -11,10 +11,12 @@ from executor._native.buffer cimport buffer_unref
 from executor._native.endpoint cimport (
     error_free, error_mark_unreached, error_new, error_t, metadata_ref, metadata_t, metadata_unref,
 )
-from executor._native.http2 cimport H2_CANCEL, H2_ENHANCE_YOUR_CALM, H2_REFUSED_STREAM
+from executor._native.grpcwire cimport error_of_trailers
+from executor._native.http2 cimport H2_CANCEL, H2_ENHANCE_YOUR_CALM, H2_REFUSED_STREAM, headers_get
 from executor._native.message cimport message_of, message_ref, message_t, message_unref
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.transport cimport conn_t
+from executor._native.timing cimport timing_read
 from executor._native.types cimport (
     FORM_MESSAGE, STATUS_CANCELLED, STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE,
 )
@@ -80,6 +82,17 @@ cdef void conclude(exchange_t *exchange, error_t *error) noexcept nogil:
 cdef void dropped(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
     message_unref(answer)
     error_free(error)
+
+
+cdef void read_trailers(exchange_t *exchange, const headers_t *trailers) noexcept nogil:
+    cdef size_t size = 0
+    cdef const char *text
+    exchange.error = error_of_trailers(trailers)
+    if not exchange.timed:
+        return
+    text = headers_get(trailers, b"millrace-timing", 15, &size)
+    if text == NULL or not timing_read(text, size, &exchange.told_whole, &exchange.told_queued):
+        exchange.told_whole = 0
 
 
 cdef error_t *error_of_reset(exchange_t *exchange, uint32_t code) noexcept nogil:

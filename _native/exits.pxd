@@ -3,6 +3,7 @@
 
 from executor._native.endpoint cimport Endpoint, call_t, error_t, metadata_t
 from executor._native.message cimport message_t
+from executor._native.timing cimport timing_read
 from executor._native.transport cimport Reactor, reactor_t, work_t
 from executor._native.types cimport METHOD_COUNT, PUID_MAX
 
@@ -20,6 +21,9 @@ ctypedef struct job_t:
     job_t *next                  # in the pool's queue, or among those that are done
     message_t *answer
     error_t *error
+    double told_whole            # of a callback handler's call: what the node says of its time; 0: nothing
+    double told_queued
+    int told_code
     void *context                # the Context, or the Pending of a callback handler; a reference
     void *task                   # the asyncio.Task of an async handler, or what a callback one returned; or NULL
 
@@ -42,7 +46,27 @@ cdef inline message_t *take_message(job_t *job) noexcept nogil:
 cdef inline int ask_begun(job_t *job, call_t *call) except -1:
     job.waited = call.waited = getattr(<object>job.task, "waited", 0.0)
     call.retries = getattr(<object>job.task, "retries", 0)
+    job.told_code = getattr(<object>job.task, "status", 0)
+    if call.timed:
+        read_timing(job, getattr(<object>job.task, "timing", None))
     return 0
+
+
+cdef inline int read_timing(job_t *job, object text) except -1:
+    cdef bytes raw
+    if text is not None:
+        raw = text.encode("latin-1", "replace")
+        if not timing_read(raw, len(raw), &job.told_whole, &job.told_queued):
+            job.told_whole = 0
+    return 0
+
+
+# What the endpoint tells of a call that has ended.
+cdef inline void tell(const job_t *job, call_t *call) noexcept nogil:
+    call.waited = job.waited
+    call.told_whole = job.told_whole
+    call.told_queued = job.told_queued
+    call.told_code = job.told_code
 
 
 cdef class Component(Endpoint)

@@ -152,7 +152,7 @@ cdef void deliver(job_t *job) noexcept nogil:
     if call != NULL:
         job.answer = NULL
         job.error = NULL
-        call.waited = job.waited
+        tell(job, call)
         job_over(job)
         call.complete(call, answer, error)
     else:
@@ -554,8 +554,9 @@ cdef class Component(Endpoint):
 
     `handlers` maps `executor.types.Method` to (`executor.types.Mode`, handler): a function of (message, context); for
     CALLBACK of (message, context, pending), which returns something with a `cancel()`; where calls wait for a
-    connection or are sent again, also with `waited` in seconds and `retries`. `pool` is needed when one of
-    them is BLOCKING. `running_max` bounds the calls that run or wait; one more is answered RESOURCE_EXHAUSTED.
+    connection or are sent again, also with `waited` in seconds and `retries`; `status` is its answer's HTTP status, and
+    `timing` what that says of the time it took. `pool` is needed when one of them is BLOCKING. `running_max` bounds the
+    calls that run or wait; one more is answered RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, Reactor reactor, str name, handlers, Pool pool=None, int encoding=-1, long running_max=1024):
@@ -569,6 +570,7 @@ cdef class Component(Endpoint):
         self.handlers = [None] * METHOD_COUNT
         for method in range(METHOD_COUNT):
             self.exit.modes[method] = MODE_NONE
+        self.raw.inside = not any(int(mode) == MODE_CALLBACK for mode, _ in handlers.values())
         for key, (mode, handler) in handlers.items():
             if mode == MODE_BLOCKING and pool is None:
                 raise ValueError(f"node '{name}': {Method(key).name} is blocking and needs a pool")

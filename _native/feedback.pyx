@@ -5,7 +5,7 @@ Must not know how a node is called (`calling` does), a protocol (codecs do), nor
 Children on the path that the request took come first, all at once; then the node itself. An error stops nobody.
 """
 
-from executor._native.calling cimport fail, fail_at, finish, leave, start_call, step_begin, tapped, transcoded
+from executor._native.calling cimport conclude, fail, fail_at, finish, leave, start_call, step_begin, tapped, transcoded
 from executor._native.codec cimport codec_of, codec_t, name_t
 from executor._native.endpoint cimport error_free, error_of_failure, error_t
 from executor._native.message cimport message_add_copy, message_new, message_ref, message_t, message_unref
@@ -73,6 +73,7 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
         error_free(error)
     if parent >= 0:
         message_unref(answer)
+        request.steps[parent].last = step.index
         step = &request.steps[parent]
         step.waiting -= 1
         if step.waiting == 0:
@@ -90,8 +91,7 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
             finish(step)
         return
     message_unref(answer)
-    request.over = True
-    request.front.finish(request)
+    conclude(request)
 
 
 cdef message_t *empty_message(int encoding) noexcept nogil:

@@ -6,6 +6,7 @@ from executor._native.message cimport message_t
 from executor._native.meters cimport EngineMeter
 from executor._native.program cimport program_t
 from executor._native.request cimport engine_t, front_ops_t, request_t, step_t
+from executor._native.tracer cimport Tracer
 from executor._native.transport cimport Reactor
 
 # A request, not yet started: takes over `message` and a reference on `metadata` (may be NULL). `puid` is copied (up to
@@ -23,4 +24,5 @@ cdef void flow_cancel(request_t *request) noexcept nogil
 cdef class Engine:
     cdef engine_t raw
     cdef EngineMeter meter       # keeps what is counted in
+    cdef Tracer tracer           # and what traces
     cdef readonly Reactor reactor

@@ -16,8 +16,8 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 
 from executor._native.calling cimport (
-    cancel_calls, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new, start_call,
-    step_begin, take_message, tapped,
+    cancel_calls, close_trail, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new,
+    start_call, step_begin, take_message, tapped,
 )
 from executor._native.chance cimport chance_next, chance_seed
 from executor._native.codec cimport codec_of
@@ -27,6 +27,7 @@ from executor._native.message cimport message_flat, message_ref, message_t, mess
 from executor._native.meters cimport EngineMeter
 from executor._native.program cimport node_t, program_t
 from executor._native.tap cimport TAP_REQUEST, TAP_RESPONSE
+from executor._native.tracer cimport Tracer
 from executor._native.transport cimport Reactor, timer_arm
 from executor._native.types cimport (
     ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_TRANSFORM_OUTPUT, ROUTE_ALL, ROUTE_NONE, STATUS_INTERNAL,
@@ -71,6 +72,7 @@ cdef void flow_cancel(request_t *request) noexcept nogil:
     request.front = NULL         # an end that is just being told of waits for calls to be cancelled, too
     request.holds += 1
     cancel_calls(request)
+    close_trail(request)
     leave(request)
 
 
@@ -307,6 +309,7 @@ cdef void done(step_t *step) noexcept nogil:
     if parent < 0:
         finish(step)
     else:
+        request.steps[parent].last = step.index
         child_done(&request.steps[parent])
 
 
@@ -325,6 +328,11 @@ cdef class Engine:
         """Counts requests in flight and those rejected in `meter` from now on."""
         self.meter = meter
         self.raw.meter = &meter.raw
+
+    def trace(self, Tracer tracer not None):
+        """Traces requests by what `tracer` decides from now on."""
+        self.tracer = tracer
+        self.raw.tracer = &tracer.raw
 
     @property
     def in_flight(self):

@@ -12,10 +12,13 @@ from executor._native.http1 cimport Fields
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
 from executor._native.program cimport Program
+from executor._native.span cimport out_t
+from executor._native.tracer cimport Label
 from executor._native.transport cimport Reactor, reactor_add_work, work_t
 from executor._native.types cimport PUID_MAX
 
 from executor import errors
+from executor.status import Status
 
 cdef enum:
     PUID_SIZE = 36
@@ -32,10 +35,13 @@ cdef class Request:
     cdef Reactor reactor
     cdef readonly object future  # None where there is a function
     cdef object done
+    cdef object timed
+    cdef Label label
     cdef readonly str puid
     cdef message_t *answer
     cdef error_t *error
     cdef work_t work
+    cdef str timing              # where its time went, once it is over
 
     def __dealloc__(self):
         message_unref(self.answer)
@@ -65,11 +71,45 @@ cdef void on_finish(request_t *request) noexcept nogil:
 cdef void keep_result(request_t *request) noexcept with gil:
     cdef Request face = <Request>request.user
     face.request = NULL
+    if face.timed is not None and request.trail != NULL and request.trail.timing.size > 0:
+        keep_timing(face, &request.trail.timing)
     face.answer = request.answer
     face.error = request.error
     request.answer = NULL
     request.error = NULL
     reactor_add_work(&face.reactor.raw, &face.work)
+
+
+cdef int keep_timing(Request face, const out_t *timing) except -1:
+    face.timing = PyBytes_FromStringAndSize(<const char *>timing.data, timing.size).decode("latin-1")
+    return 0
+
+
+# As the protocol's front says it. An error is made anew here, since the front is told its own later on.
+cdef int code_of(request_t *request) noexcept nogil:
+    return http_status_of(request)
+
+
+cdef int http_status_of(request_t *request) noexcept with gil:
+    cdef Request face = <Request>request.user
+    if request.error == NULL:
+        return 200 if request.answer != NULL else 499
+    try:
+        if request.error.exception != NULL:
+            error = <object>request.error.exception
+        else:
+            error = errors.Error("", status=Status(request.error.status))
+            if request.error.unreached and error.status == Status.UNAVAILABLE:
+                error.http_status = 500
+            elif error.status == Status.DEADLINE_EXCEEDED:
+                error = errors.DeadlineError("")
+        if not isinstance(error, errors.Error):
+            return 500
+        if face.label is None or face.label.error_status is None:
+            return error.http_status
+        return face.label.error_status(error)
+    except Exception:
+        return 500
 
 
 cdef void deliver(work_t *work) noexcept:
@@ -78,6 +118,8 @@ cdef void deliver(work_t *work) noexcept:
     cdef error_t *error = face.error
     face.answer = NULL
     face.error = NULL
+    if face.timing is not None:
+        tell_timing(face)
     if face.done is not None:
         tell(face, answer, error)
     elif face.future.done():
@@ -94,6 +136,16 @@ def nobody(answer, error):
     """Takes the place of a function that nothing more is to be told."""
 
 
+cdef int tell_timing(Request face) except -1:
+    try:
+        face.timed(face.timing)
+    except Exception as exception:
+        told = {"message": "a front failed as it was told of times", "exception": exception}
+        face.reactor.loop.call_exception_handler(told)
+    face.timed = None            # it may hold who holds this
+    return 0
+
+
 cdef void tell(Request face, message_t *answer, error_t *error) noexcept:
     try:
         if error != NULL:
@@ -108,6 +160,7 @@ cdef void tell(Request face, message_t *answer, error_t *error) noexcept:
 
 cdef front_ops_t FRONT_OPS
 FRONT_OPS.finish = on_finish
+FRONT_OPS.code = code_of
 
 
 def new_puid(Engine engine):
@@ -131,14 +184,15 @@ cdef bytes bytes_of(str puid):
 
 def submit(
     Engine engine, Program program, int walk, int method, Message message, headers, str puid, double deadline=0,
-    done=None
+    done=None, timed=None, Label label=None
 ):
     """Starts a request; returns a `Request`.
 
     `headers` are (name, value) pairs that every node gets, or an `http1.Fields`, to which the puid is added;
     `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
-    being made, perhaps before this returns. Raises LimitError when too many requests run already, RequestError for a
-    puid of more than 256 bytes, or that no header can carry.
+    being made, perhaps before this returns. `timed(text)` is called before it, with what says where the time went,
+    where the headers ask for that. Spans of the request begin with `label`. Raises LimitError when too many requests
+    run already, RequestError for a puid of more than 256 bytes, or that no header can carry.
     """
     cdef Request face
     cdef bytes raw_puid = bytes_of(puid)
@@ -155,6 +209,8 @@ def submit(
     face.reactor = engine.reactor
     face.puid = puid
     face.done = done
+    face.timed = timed
+    face.label = label
     if done is None:
         face.future = engine.reactor.loop.create_future()
     face.work.run = deliver
@@ -166,6 +222,9 @@ def submit(
     )
     if face.request == NULL:
         raise errors.LimitError(f"{engine.in_flight} requests are in flight, which is the limit")
+    if label is not None:
+        face.request.label.data = label.data
+        face.request.label.size = len(label.data)
     Py_INCREF(face)              # given back when the answer is delivered, or by cancel()
     with nogil:
         flow_start(face.request)

@@ -32,5 +32,6 @@ cdef class PlainRequest(Fields):
     cdef readonly str content_type
     cdef readonly str puid
     cdef readonly str timeout
+    cdef readonly bint timed     # where its time goes is asked for
     cdef bint forward(self, const line_t *line, bytes name) except -1
     cdef bint take(self, const line_t *line, Py_ssize_t *length) except -1

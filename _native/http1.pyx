@@ -61,19 +61,21 @@ cdef enum:
     FIELD_NOT_PLAIN = 7
     FIELD_CODING = 8             # of answers
     FIELD_LOCATION = 9
+    FIELD_TIMING = 10
+    FIELD_TIMED = 11             # of requests
 
 cdef dict REQUEST_FIELDS = {
     b"host": FIELD_DROP, b"keep-alive": FIELD_DROP, b"proxy-connection": FIELD_DROP,
     b"proxy-authenticate": FIELD_DROP, b"proxy-authorization": FIELD_DROP, b"te": FIELD_DROP,
     b"content-length": FIELD_LENGTH, b"content-type": FIELD_TYPE, b"seldon-puid": FIELD_PUID,
-    b"millrace-timeout": FIELD_TIMEOUT, b"connection": FIELD_CONNECTION,
+    b"millrace-timeout": FIELD_TIMEOUT, b"millrace-timing": FIELD_TIMED, b"connection": FIELD_CONNECTION,
     b"transfer-encoding": FIELD_NOT_PLAIN, b"content-encoding": FIELD_NOT_PLAIN, b"expect": FIELD_NOT_PLAIN,
     b"upgrade": FIELD_NOT_PLAIN, b"trailer": FIELD_NOT_PLAIN, b"ce-specversion": FIELD_NOT_PLAIN,
 }
 cdef dict REPLY_FIELDS = {
     b"content-length": FIELD_LENGTH, b"content-type": FIELD_TYPE, b"content-encoding": FIELD_CODING,
-    b"location": FIELD_LOCATION, b"connection": FIELD_CONNECTION, b"transfer-encoding": FIELD_NOT_PLAIN,
-    b"upgrade": FIELD_NOT_PLAIN, b"keep-alive": FIELD_DROP,
+    b"location": FIELD_LOCATION, b"server-timing": FIELD_TIMING, b"connection": FIELD_CONNECTION,
+    b"transfer-encoding": FIELD_NOT_PLAIN, b"upgrade": FIELD_NOT_PLAIN, b"keep-alive": FIELD_DROP,
 }
 
 # Reads the line at `at`; the byte after it, NULL when it is not plain. An empty line has no name.
@@ -202,7 +204,9 @@ cdef class PlainRequest(Fields):
     cdef bint take(self, const line_t *line, Py_ssize_t *length) except -1:
         cdef bytes name = name_of(line)
         cdef int meaning = REQUEST_FIELDS.get(name, FIELD_FORWARD)
-        if meaning == FIELD_FORWARD:
+        if meaning == FIELD_TIMED:
+            self.timed = True
+        if meaning == FIELD_FORWARD or meaning == FIELD_TIMED:
             return self.forward(line, name)
         if meaning == FIELD_LENGTH:
             if length[0] >= 0:
@@ -271,6 +275,7 @@ cdef class Reply:
     cdef public str content_type
     cdef public str content_encoding
     cdef public str location
+    cdef public str timing
     cdef public bytes body
     cdef Budget budget           # what its body is charged to, or None
     cdef size_t charge
@@ -387,6 +392,8 @@ cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except
         reply.content_encoding = text_of(line)
     elif meaning == FIELD_LOCATION:
         reply.location = text_of(line)
+    elif meaning == FIELD_TIMING and reply.timing is None:
+        reply.timing = text_of(line)
     return meaning != FIELD_NOT_PLAIN
 
 
@@ -395,7 +402,7 @@ cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except
 cdef bytes ACCEPT = b"accept-encoding"
 
 # Headers of a request that no node gets over HTTP, besides those that begin with `:` or `grpc-`, or end in `-bin`.
-cdef frozenset NOT_FORWARDED = frozenset(REQUEST_FIELDS) - {b"ce-specversion"}
+cdef frozenset NOT_FORWARDED = frozenset(REQUEST_FIELDS) - {b"ce-specversion", b"millrace-timing"}
 
 
 cdef bint travels(bytes name):

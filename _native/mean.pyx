@@ -45,4 +45,5 @@ cdef class Mean(Endpoint):
         self.component = component
         self.raw.ops = &OPS
         self.raw.encoding = component.raw.encoding
+        self.raw.inside = component.raw.inside
         self.raw.impl = &component.raw

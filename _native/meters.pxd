@@ -36,6 +36,7 @@ ctypedef struct node_meter_t:
     double *sent                 # bytes
     double *received
     double *retries
+    double *critical             # seconds in calls that a request waited for
     (double *)[2] transcoded     # messages put into another encoding, by ENCODING_* of what came out
     histogram_t *queued          # seconds that a call waited for a connection or a thread
 

@@ -74,7 +74,7 @@ cdef class NodeMeter:
     """What is counted of one node: `NodeMeter(segment, methods, keys, queue_bounds)`.
 
     `methods` maps `executor.types.Method` to the Meter of such calls. `keys` names the series: in_flight, sent,
-    received, retries, queued, and transcoded, which is one for each encoding.
+    received, retries, critical, queued, and transcoded, which is one for each encoding.
     """
 
     def __init__(self, Segment segment not None, methods, keys, tuple queue_bounds not None):
@@ -90,6 +90,7 @@ cdef class NodeMeter:
         self.raw.sent = stats_cell(segment, KIND_COUNTER, keys["sent"])
         self.raw.received = stats_cell(segment, KIND_COUNTER, keys["received"])
         self.raw.retries = stats_cell(segment, KIND_COUNTER, keys["retries"])
+        self.raw.critical = stats_cell(segment, KIND_COUNTER, keys["critical"])
         self.raw.queued = stats_histogram(segment, keys["queued"], queue_bounds)
         for encoding in range(ENCODING_COUNT):
             self.raw.transcoded[encoding] = stats_cell(segment, KIND_COUNTER, keys["transcoded"][encoding])

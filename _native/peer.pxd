@@ -23,6 +23,7 @@ ctypedef struct entry_t:
     int method
     int form                     # of the request message
     meter_t *meter               # what counts such requests; or NULL
+    name_t label                 # what their spans begin with; empty: they have none
 
 ctypedef struct server_t
 ctypedef struct peer_t
@@ -81,6 +82,10 @@ ctypedef struct server_t:
     long rpcs                    # open
     void (*dismiss)(rpc_t *rpc) noexcept nogil   # Python is to stop what it does for it
 
+# What a path means; NULL: nothing.
+cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) noexcept nogil
+# What spans of each path's requests begin with, a `Label` by path.
+cdef int label_entries(server_t *server, dict labels) except -1
 # A request is refused with that status before the flow has it.
 cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil
 # An RPC is over: it is counted, and the log is told. `request` is what the flow had of it, or NULL; `error` is why it

@@ -10,13 +10,16 @@ some do, neither a message nor an answer is given longer than `body_s`.
 
 import logging
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset, strlen
+from libc.string cimport memcmp, memset, strlen
 
 from executor._native.answers cimport send_status
 from executor._native.budget cimport budget_t, budget_take
 from executor._native.buffer cimport buffer_charge, buffer_t
+from executor._native.endpoint cimport error_free, error_new, error_t, metadata_new, metadata_t, metadata_unref
+from executor._native.headers cimport headers_t, nv_t
 from executor._native.http2 cimport (
     H2_ENHANCE_YOUR_CALM, headers_get, session_unread, stream_came, stream_queued, stream_reset, stream_waits,
 )
@@ -24,12 +27,15 @@ from executor._native.journal cimport ended_t, journal_add
 from executor._native.meters cimport (
     REJECTED_DEADLINE, REJECTED_MESSAGE, REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now,
 )
+from executor._native.tracer cimport Label
+from executor._native.trail cimport ending_t, trail_refused
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport (
     STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_OK, STATUS_RESOURCE_EXHAUSTED,
 )
 
 cdef enum:
+    TRACED_FIELDS = 64           # headers of a refused request that are looked at
     SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
 
 cdef double SWEEP_MIN_S = 0.02
@@ -82,6 +88,26 @@ cdef void peer_settled(session_t *session) noexcept nogil:
 
 cdef void on_no_settings(timer_t *timer, double now) noexcept nogil:
     conn_close((<peer_t *>timer.owner).conn, b"the client does not speak HTTP/2: no settings came", True)
+
+
+cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) noexcept nogil:
+    cdef int index
+    for index in range(server.entry_count):
+        if server.entries[index].path.size == size and memcmp(server.entries[index].path.data, path, size) == 0:
+            return &server.entries[index]
+    return NULL
+
+
+cdef int label_entries(server_t *server, dict labels) except -1:
+    cdef entry_t *entry
+    cdef int index
+    for index in range(server.entry_count):
+        entry = &server.entries[index]
+        label = labels.get(PyBytes_FromStringAndSize(entry.path.data, entry.path.size).decode())
+        if label is not None:
+            entry.label.data = (<Label?>label).data
+            entry.label.size = len((<Label>label).data)
+    return 0
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -147,13 +173,39 @@ cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil:
         count_refused(rpc.peer, REJECTED_DEADLINE)
 
 
+# A span for what never came to be a request; those that did have theirs.
+cdef void trace_refused(const rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+    cdef const headers_t *headers = &rpc.stream.headers
+    cdef nv_t[TRACED_FIELDS] fields
+    cdef ending_t ending
+    cdef metadata_t *metadata
+    cdef int count = min(headers.count, TRACED_FIELDS)
+    cdef int index
+    for index in range(count):
+        fields[index].name = headers.block + headers.fields[index].name
+        fields[index].name_size = headers.fields[index].name_size
+        fields[index].value = headers.block + headers.fields[index].value
+        fields[index].value_size = headers.fields[index].value_size
+    memset(&ending, 0, sizeof(ending_t))
+    metadata = metadata_new(fields, count)
+    ending.metadata = metadata
+    ending.status = status
+    ending.error = error_new(status, <const char *>text, size)
+    ending.label = rpc.entry.label
+    trail_refused(rpc.peer.server.engine.tracer, &ending, rpc.came)
+    error_free(<error_t *>ending.error)
+    metadata_unref(metadata)
+
+
 cdef void answer_status(
     rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request
 ) noexcept nogil:
+    if not rpc.answered and rpc.peer.server.engine.tracer != NULL and rpc.entry != NULL and rpc.entry.label.size > 0:
+        trace_refused(rpc, status, text, size)
     rpc.answered = True
     tell_end(rpc, status, text, size, request, NULL, 0)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
-    send_status(rpc.stream, status, text, size, NULL, NULL, 0)
+    send_status(rpc.stream, status, text, size, NULL, NULL, 0, NULL)
     conn_touch(rpc.peer.conn)
 
 

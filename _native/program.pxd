@@ -12,6 +12,11 @@ cdef enum:
     ROUTING_ROUTED = 1           # nodes that chose a branch are reported
     ROUTING_VISITED = 2          # every visited node is reported
 
+cdef enum:                       # how a node is called, as its spans tell
+    NODE_INSIDE = 0              # in this process
+    NODE_GRPC = 1
+    NODE_HTTP = 2
+
 ctypedef struct node_t:
     int parent                   # index; -1 for the root
     int child_count
@@ -26,6 +31,8 @@ ctypedef struct node_t:
     endpoint_t *endpoint         # NULL when the node makes no call
     node_meter_t *meter          # NULL: nothing is counted
     int taps                     # what is logged of it: TAP_*, as bits
+    int kind                     # NODE_*
+    name_t *spans                # what spans of its calls begin with, by METHOD_*; NULL: nothing is traced
 
 ctypedef struct program_t:
     long refs
@@ -45,6 +52,8 @@ cdef class Program:
     cdef program_t raw
     cdef int *children_block
     cdef double *weights_block
+    cdef name_t *spans_block
     cdef list keep               # names as bytes, endpoints, weight tables, meters, the tap
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1
     cdef int log_to(self, Tap tap) except -1
+    cdef int trace(self, object spans) except -1

@@ -11,6 +11,7 @@ from executor._native.buffer cimport counter_add
 from executor._native.endpoint cimport Endpoint
 from executor._native.meters cimport NodeMeter
 from executor._native.tap cimport Tap
+from executor._native.types cimport METHOD_COUNT
 from executor._native.weights cimport Weights
 
 
@@ -36,17 +37,21 @@ cdef void release(program_t *program) noexcept with gil:
 
 cdef class Program:
     """A plan, bound to endpoints:
-    `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None, meters=None)`.
+    `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None, meters=None,
+    spans=None)`.
 
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
     `tables` maps the index of a learning router to its `Weights`, one for each child. `tap` says which payloads are
-    logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each. Raises ValueError
-    when a node that makes calls has no endpoint, or the tap is for another number of nodes.
+    logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each; `spans` what
+    spans of their calls begin with, a pair for each: how it is called (0 in this process, 1 over gRPC, 2 over HTTP),
+    and bytes by method. Raises ValueError when a node that makes calls has no endpoint, or the tap or the spans are for
+    another number of nodes.
     """
 
     def __cinit__(
-        self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None, meters=None
+        self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None, meters=None,
+        spans=None
     ):
         cdef int count = len(nodes)
         cdef int places = 0
@@ -74,6 +79,8 @@ cdef class Program:
             self.fill(index, nodes[index], endpoints[index], (tables or {}).get(index), &places)
         if tap is not None:
             self.log_to(tap)
+        if spans is not None:
+            self.trace(spans)
 
     cdef int fill(self, int index, object node, object endpoint, object table, int *places) except -1:
         cdef node_t *target = &self.raw.nodes[index]
@@ -122,7 +129,29 @@ cdef class Program:
             self.raw.nodes[index].taps = tap.nodes[index]
         return 0
 
+    cdef int trace(self, object spans) except -1:
+        cdef name_t *target
+        cdef bytes data
+        cdef int index
+        if len(spans) != self.raw.count:
+            raise ValueError(f"{self.raw.count} nodes but spans for {len(spans)}")
+        self.spans_block = <name_t *>calloc(self.raw.count * METHOD_COUNT, sizeof(name_t))
+        if self.spans_block == NULL:
+            raise MemoryError()
+        for index in range(self.raw.count):
+            self.raw.nodes[index].kind, found = spans[index]
+            self.raw.nodes[index].spans = self.spans_block + index * METHOD_COUNT
+            for method, data in found.items():
+                if not 0 <= int(method) < METHOD_COUNT:
+                    raise ValueError(f"method {method}: there are 0 to {METHOD_COUNT - 1}")
+                self.keep.append(data)
+                target = &self.raw.nodes[index].spans[<int>method]
+                target.data = data
+                target.size = len(data)
+        return 0
+
     def __dealloc__(self):
+        free(self.spans_block)
         free(self.raw.nodes)
         free(self.raw.names)
         free(self.children_block)

@@ -2,11 +2,14 @@
 # Must not hold behaviour: `flow` moves them, fronts and `routing` read them.
 
 from executor._native.chance cimport chance_t
+from executor._native.codec cimport name_t
 from executor._native.endpoint cimport call_t, error_t, metadata_t
 from executor._native.message cimport message_t
 from executor._native.meters cimport engine_meter_t
 from executor._native.program cimport program_t
 from executor._native.tap cimport tap_t
+from executor._native.tracer cimport tracer_t
+from executor._native.trail cimport trail_t
 from executor._native.transport cimport reactor_t, timer_t
 from executor._native.types cimport PUID_MAX
 
@@ -18,6 +21,8 @@ ctypedef struct front_ops_t:
     # The request is over: `request.answer` or `request.error` is set. Called exactly once unless the request was
     # cancelled. The request must not be used after it returns.
     void (*finish)(request_t *request) noexcept nogil
+    # The HTTP status that it is answered with, asked before it is told, where somebody traces it; NULL: not over HTTP.
+    int (*code)(request_t *request) noexcept nogil
 
 # What one node is doing for one request.
 ctypedef struct step_t:
@@ -35,6 +40,8 @@ ctypedef struct step_t:
     call_t call
     bint calling
     double called                # when its call began, by `meter_now`
+    double spent                 # seconds in its calls so far, where somebody counts
+    int last                     # the child that answered last; 0: none
     timer_t timer                # of `patience`: armed while a call runs that its node has a time of its own for
 
 ctypedef struct request_t:
@@ -46,6 +53,8 @@ ctypedef struct request_t:
     message_t *message           # the client's
     metadata_t *metadata
     tap_t *tap                   # where its payloads are logged; NULL: nowhere
+    trail_t *trail               # what is written down of it; NULL: nothing
+    name_t label                 # what its span begins with, borrowed from the front
     char[PUID_MAX] puid
     int puid_size
     double deadline              # 0: none
@@ -67,3 +76,4 @@ ctypedef struct engine_t:
     long in_flight_max           # a bound; one more is refused at once
     chance_t chance
     engine_meter_t *meter        # NULL: nothing is counted
+    tracer_t *tracer             # NULL: nothing is traced

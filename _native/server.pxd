@@ -16,6 +16,7 @@ cdef class Server:
     cdef list keep
     cdef dict meters             # what counts RPCs, by path
     cdef Journal journal
+    cdef dict labels             # what their spans begin with
     cdef dict handlers           # path → Python handler
     cdef set tasks
     cdef set streams             # of Stream, open

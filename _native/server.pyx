@@ -28,11 +28,12 @@ from executor._native.journal cimport Journal
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_turned_away, end_rpc, entry_t, patience_t, peer_begins, peer_charges, peer_free,
-    peer_new, peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, answer_status, count_turned_away, end_rpc, entry_of, entry_t, label_entries, patience_t, peer_begins,
+    peer_charges, peer_free, peer_new, peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport Program, program_ref, program_unref
+from executor._native.span cimport out_t
 from executor._native.tls cimport Veil, veil_new, veil_put
 from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
@@ -64,6 +65,7 @@ cdef void refuse(rpc_t *rpc, int status, const char *text) noexcept nogil:
 cdef void on_finish(request_t *request) noexcept nogil:
     cdef rpc_t *rpc = <rpc_t *>request.user
     cdef error_t *error = request.error
+    cdef const out_t *timing = &request.trail.timing if request.trail != NULL else NULL
     cdef size_t limit = rpc.peer.server.limits.max_message
     cdef char[160] text
     rpc.request = NULL
@@ -78,11 +80,12 @@ cdef void on_finish(request_t *request) noexcept nogil:
         answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
     elif error == NULL:
         end_rpc(rpc, STATUS_OK, request, NULL, request.answer.size)
-        send_answer(rpc.stream, request.answer, request.puid, request.puid_size)
+        send_answer(rpc.stream, request.answer, request.puid, request.puid_size, timing)
     else:
         end_rpc(rpc, error.status, request, error, 0)
         send_status(
-            rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size
+            rpc.stream, error.status, error.text.data, error.text.size, error.details, request.puid, request.puid_size,
+            timing,
         )
     conn_touch(rpc.peer.conn)
 
@@ -92,14 +95,6 @@ FRONT_OPS.finish = on_finish
 
 
 # --- requests -----------------------------------------------------------------------------------
-
-cdef const entry_t *entry_of(server_t *server, const char *path, size_t size) noexcept nogil:
-    cdef int index
-    for index in range(server.entry_count):
-        if server.entries[index].path.size == size and memcmp(server.entries[index].path.data, path, size) == 0:
-            return &server.entries[index]
-    return NULL
-
 
 cdef void on_headers(session_t *session, stream_t *stream) noexcept nogil:
     cdef peer_t *peer = <peer_t *>session.user
@@ -208,6 +203,7 @@ cdef void start(rpc_t *rpc) noexcept nogil:
     if rpc.request == NULL:
         refuse(rpc, STATUS_RESOURCE_EXHAUSTED, b"too many requests in flight")
     else:
+        rpc.request.label = rpc.entry.label
         flow_start(rpc.request)
 
 
@@ -285,7 +281,7 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
 cdef void on_refused(session_t *session, stream_t *stream, int status, const char *text) noexcept nogil:
     cdef rpc_t *rpc = <rpc_t *>stream.user
     if rpc == NULL:              # its headers were too large to be looked at
-        send_status(stream, status, <const unsigned char *>text, strlen(text), NULL, NULL, 0)
+        send_status(stream, status, <const unsigned char *>text, strlen(text), NULL, NULL, 0, NULL)
         conn_touch((<peer_t *>session.user).conn)
     elif not rpc.answered:
         count_turned_away(rpc, status)
@@ -526,6 +522,11 @@ cdef class Server:
         for index in range(self.server.entry_count):
             meter = self.meters.get((<bytes>self.keep[index]).decode())
             self.server.entries[index].meter = &(<Meter?>meter).raw if meter is not None else NULL
+
+    def trace(self, labels):
+        """What spans of requests begin with from now on, a `Label` by their RPC's path; those without one have none."""
+        self.labels = dict(labels)
+        label_entries(&self.server, self.labels)
 
     def use(self, Program program):
         """New requests run on `program` from now on; those that run finish on theirs."""

@@ -95,6 +95,7 @@ def _add_guard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT", help="rise that fails (default 5)")
     parser.add_argument("--metrics", action="store_true", help="only this tree: what do metrics cost?")
     parser.add_argument("--log", action="store_true", help="only this tree: what does the log cost?")
+    parser.add_argument("--traces", action="store_true", help="only this tree: what do traces of 1 %% cost?")
     parser.set_defaults(command=_guard)
 
 
@@ -239,9 +240,10 @@ def _peers(parsed: argparse.Namespace) -> int:
 def _guard(parsed: argparse.Namespace) -> int:
     from bench import guard
 
-    if parsed.log:
-        return guard.log()
-    return guard.metrics() if parsed.metrics else guard.run(parsed.against, parsed.limit)
+    for asked, cost in ((parsed.metrics, guard.metrics), (parsed.log, guard.log), (parsed.traces, guard.traces)):
+        if asked:
+            return cost()
+    return guard.run(parsed.against, parsed.limit)
 
 
 # --- arguments and progress

@@ -1,20 +1,22 @@
-"""Owns the regression guard: instructions per request of this tree, of another commit, and of this without metrics.
+"""Owns the regression guard: instructions per request of this tree, of another commit, and of this tree watched.
 
 Must not depend on time: it counts instructions under valgrind, so a busy machine changes nothing.
 """
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import build, guard_drive
+from bench.guard_drive import Way
 from bench.processes import BenchError
 from bench.table import aligned
 
@@ -27,13 +29,22 @@ COUNT = 256
 DRIVE_S = 900
 METRICS_LIMIT = 5.0
 """What counting metrics may add to a request, in percent of what it costs without."""
+TRACES_LIMIT = 5.0
+TRACES_SHARE = 0.01
+"""What tracing so many of the requests may add to one on average."""
 AGAIN = 2
 """How often both are counted once more before a rise is believed: how requests fall into passes of the loop differs
 from process to process, and can only add."""
 
+PLAIN = Way()
+Counts = Callable[[], dict[str, float]]
+"""Counts instructions per request of each scenario."""
+
 
 def run(against: str, limit: float) -> int:
-    """Counts both and compares; 1 when a scenario rose by more than `limit` percent, or metrics cost too much."""
+    """Counts both and compares; 1 when a scenario rose by more than `limit` percent, or metrics or traces cost too
+    much.
+    """
     if not _known(against):
         print(f"guard: there is no {against} here (a first commit, or a shallow clone): nothing to compare with")
         return 0
@@ -44,55 +55,101 @@ def run(against: str, limit: float) -> int:
             print(f"guard: nothing that serves a request has changed since {against}: nothing to count")
             return 0
         build.tool("valgrind", "apt-get install valgrind")
-        try:
-            old = measure(installed(trees["old"]), folder)
-        except BenchError as error:
-            print(f"guard: {against} cannot be measured, so nothing is compared: {error}", file=sys.stderr)
-            old = {}
-        new = measure(installed(trees["new"]), folder)
-        for _ in range(AGAIN):
-            if not risen(old, new, limit):
-                break
-            old = least(old, measure(installed(trees["old"]), folder))
-            new = least(new, measure(installed(trees["new"]), folder))
+
+        def before() -> dict[str, float]:
+            try:
+                return measure(installed(trees["old"]), folder)
+            except BenchError as error:
+                print(f"guard: {against} cannot be measured, so nothing is compared: {error}", file=sys.stderr)
+                return {}
+
+        old, new = compared(before, lambda: measure(installed(trees["new"]), folder), limit)
         dear = _with_metrics(installed(trees["new"]), folder, new)
+        dear += _with_traces(installed(trees["new"]), folder, new)
     print(render(old, new, against))
     worse = risen(old, new, limit)
     print(verdict(worse, limit))
     return 1 if worse or dear else 0
 
 
+def compared(old: Counts, new: Counts, limit: float) -> tuple[dict[str, float], dict[str, float]]:
+    """What both cost. Both are counted again, `AGAIN` times at most, while a scenario seems to have risen by more than
+    `limit` percent; of each the least holds.
+    """
+    first, second = old(), new()
+    for _ in range(AGAIN):
+        if not risen(first, second, limit):
+            break
+        first, second = least(first, old()), least(second, new())
+    return first, second
+
+
 def metrics() -> int:
     """Counts this tree with metrics and without; 1 when they cost too much. Raises BenchError."""
-    build.tool("valgrind", "apt-get install valgrind")
-    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
-        folder = Path(made)
-        package = installed(_working_tree(folder / "new"))
+    with _this_tree() as (package, folder):
         return 1 if _with_metrics(package, folder, measure(package, folder)) else 0
+
+
+def traces() -> int:
+    """Counts this tree with traces and without; 1 when they cost too much. Raises BenchError."""
+    with _this_tree() as (package, folder):
+        return 1 if _with_traces(package, folder, measure(package, folder)) else 0
 
 
 def log() -> int:
     """Counts this tree with a log of nothing, of failures as it always is, and of every request. Raises BenchError."""
-    build.tool("valgrind", "apt-get install valgrind")
-    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
-        folder = Path(made)
-        package = installed(_working_tree(folder / "new"))
-        nothing = measure(package, folder, log=guard_drive.NOTHING)
+    with _this_tree() as (package, folder):
+        nothing = measure(package, folder, way=Way(log=guard_drive.NOTHING))
         print(render(nothing, measure(package, folder), "no log"))
-        print(render(nothing, measure(package, folder, log=guard_drive.ACCESS), "no log; here an access log"))
+        print(render(nothing, measure(package, folder, way=Way(log=guard_drive.ACCESS)), "no log; here an access log"))
     return 0
 
 
-def _with_metrics(package: Path, folder: Path, counted: Mapping[str, float]) -> list[str]:
+@contextlib.contextmanager
+def _this_tree() -> Iterator[tuple[Path, Path]]:
+    """The package built of this tree, and a folder to work in."""
+    build.tool("valgrind", "apt-get install valgrind")
+    with tempfile.TemporaryDirectory(prefix="millrace-guard-") as made:
+        yield installed(_working_tree(Path(made) / "new")), Path(made)
+
+
+def _with_metrics(package: Path, folder: Path, counted: dict[str, float]) -> list[str]:
     """The scenarios that metrics make too dear; `counted` is what each costs with them, as the product runs."""
-    bare = measure(package, folder, bare=True)
-    for _ in range(AGAIN if risen(bare, counted, METRICS_LIMIT) else 0):
-        counted = least(counted, measure(package, folder))
-        bare = least(bare, measure(package, folder, bare=True))
+    counts = _from(counted, lambda: measure(package, folder))
+    bare, counted = compared(lambda: measure(package, folder, way=Way(bare=True)), counts, METRICS_LIMIT)
     print(render(bare, counted, "no metrics"))
     dear = risen(bare, counted, METRICS_LIMIT)
     print(verdict(dear, METRICS_LIMIT, "with metrics"))
     return dear
+
+
+def _with_traces(package: Path, folder: Path, counted: dict[str, float]) -> list[str]:
+    """The scenarios that traces make too dear; `counted` is what each costs without. All requests and none are traced:
+    which of a share they are would be chance.
+    """
+    every = measure(package, folder, way=Way(traced=1.0))
+
+    def mixed() -> dict[str, float]:
+        return mix(measure(package, folder, way=Way(traced=0.0)), every, TRACES_SHARE)
+
+    plain, traced = compared(_from(counted, lambda: measure(package, folder)), mixed, TRACES_LIMIT)
+    print(render(plain, traced, "no traces"))
+    told = ", ".join(f"{name} {each:,.0f}" for name, each in every.items())
+    print(f"instructions of a request that is traced: {told}")
+    dear = risen(plain, traced, TRACES_LIMIT)
+    print(verdict(dear, TRACES_LIMIT, f"with {TRACES_SHARE:.0%} of the requests traced"))
+    return dear
+
+
+def _from(known: dict[str, float], count: Counts) -> Counts:
+    """Counts, of which the first are known."""
+    given = itertools.chain([known], iter(count, None))
+    return lambda: next(given)
+
+
+def mix(none: Mapping[str, float], every: Mapping[str, float], share: float) -> dict[str, float]:
+    """The mean where a share of the requests costs what `every` says."""
+    return {name: (1 - share) * count + share * every[name] for name, count in none.items() if name in every}
 
 
 def count() -> dict[str, float]:
@@ -220,19 +277,15 @@ def marks() -> Path:
 # --- counting
 
 
-def measure(
-    package: Path, folder: Path, count: int = COUNT, bare: bool = False, log: str = guard_drive.FAILURES
-) -> dict[str, float]:
-    """Instructions per request of each scenario that a package can run; `bare`: without metrics and log. Raises
-    BenchError.
-    """
+def measure(package: Path, folder: Path, count: int = COUNT, way: Way = PLAIN) -> dict[str, float]:
+    """Instructions per request of each scenario that a package can run. Raises BenchError."""
     out = Path(tempfile.mkdtemp(dir=folder))
     # The package under measurement comes first; from the tree only `bench` is wanted.
     shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
     command = [
         *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
         *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
-        *(["--bare"] if bare else ["--log", log]),
+        *way.arguments,
     ]
     environment = {
         **os.environ,
@@ -241,8 +294,7 @@ def measure(
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    without = " without metrics" if bare else ""
-    print(f"counting {package.name}{without} under valgrind (a minute) …", file=sys.stderr, flush=True)
+    print(f"counting {package.name}{way} under valgrind (a minute) …", file=sys.stderr, flush=True)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DRIVE_S)
     found = per_request(parts(out), count)
     if done.returncode and not found:

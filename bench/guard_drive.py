@@ -13,6 +13,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,27 @@ JSON = "json-node"
 NAMES = (*GRAPHS, JSON)
 NOTHING, FAILURES, ACCESS = LOGS = ("nothing", "failures", "access")
 """What the log is told of requests."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How servers are driven."""
+
+    bare: bool = False
+    """Without metrics and log."""
+    log: str = FAILURES
+    traced: float | None = None
+    """The share of the requests of which there are spans; None: tracing is off."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same for a command line."""
+        traced = [] if self.traced is None else ["--traced", str(self.traced)]
+        return [*(["--bare"] if self.bare else []), "--log", self.log, *traced]
+
+    def __str__(self) -> str:
+        bare = " without metrics and log" if self.bare else f" with {self.log} logged" if self.log != FAILURES else ""
+        return bare + ("" if self.traced is None else f" with {self.traced:.0%} traced")
 
 
 class Marks:
@@ -108,8 +130,7 @@ class Server:
         settings: RunSettings,
         folder: Path,
         node: bool = False,
-        bare: bool = False,
-        log: str = FAILURES,
+        way: Way = Way(),
     ) -> None:
         path = folder / "graph.json"
         path.write_text(json.dumps(graph))
@@ -119,8 +140,9 @@ class Server:
         self.reactor = transport.Reactor()
         self.nodes = Nodes(self.reactor, exits.Pool(self.reactor, 1), ServeLimits())
         engine = flow.Engine(self.reactor)
-        counted = None if bare else _counting(engine)
+        counted = None if way.bare else _counting(engine)
         self.nodes.bind(plan, settings, **({} if counted is None else {"counted": counted}))
+        tracing = None if way.traced is None else self._trace(engine, way.traced)
         readiness = Readiness()
         program = self.nodes.program(plan, 0)
         self.inference = Inference(engine, program, plan, self.nodes.known, readiness=readiness)
@@ -129,13 +151,24 @@ class Server:
         if node:  # the built-in model, asked as a node
             rpcs = {scenarios.NODE_GRPC: rpcs[scenarios.FRONT_GRPC]}
         handlers = admin.handlers(rpcs, self.inference, "")
-        told = {} if bare or log == NOTHING else _journal(self.reactor, log)
+        told = {} if way.bare or way.log == NOTHING else _journal(self.reactor, way.log)
         self._rpc = RpcServer(engine, program, rpcs, handlers, default_timeout_s=600, **told)
         if counted is not None:
             self._rpc.native.count(counted.rpcs(rpcs))
+        if tracing is not None:
+            self._rpc.native.trace(tracing.rpcs(rpcs))
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self._rpc.start([self.listener])
+
+    def _trace(self, engine: flow.Engine, share: float) -> Any:
+        """Has that share of the requests traced; the spans stay where they are."""
+        from executor.tracing import Tracing
+
+        asked = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_BSP_MAX_QUEUE_SIZE": "1000000"}
+        sampled = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(share)}
+        self.nodes.tracing = Tracing(self.reactor, engine, {**asked, **sampled})
+        return self.nodes.tracing
 
     @property
     def port(self) -> int:
@@ -224,18 +257,15 @@ def settings_of(scenario: scenarios.Scenario, node: Server) -> RunSettings:
     return RunSettings("", components=scenario.inside, endpoints=dict.fromkeys(scenario.remote, where))
 
 
-async def drive(names: list[str], count: int, marks: Marks, bare: bool = False, log: str = FAILURES) -> None:
-    """Each scenario: warm, then `count` requests, then twice as many. `bare` servers count no metrics and tell the log
-    nothing; others tell it what `log` says.
-    """
+async def drive(names: list[str], count: int, marks: Marks, way: Way) -> None:
+    """Each scenario: warm, then `count` requests, then twice as many."""
     echo = scenarios.SCENARIOS["echo"]
     with tempfile.TemporaryDirectory() as folder:
-        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, bare=bare, log=NOTHING)
+        node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, way=Way(way.bare, NOTHING))
         for name in names:
             size, graph = GRAPHS.get(name, (64, "node"))
             scenario = scenarios.SCENARIOS[graph]
-            told = settings_of(scenario, node)
-            server = Server(scenarios.manifest(scenario), told, Path(folder), bare=bare, log=log)
+            server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder), way=way)
             await server.nodes.start()
             await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
             server.close()
@@ -278,11 +308,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NAMES))
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--marks", default="")
-    parser.add_argument("--bare", action="store_true", help="without metrics")
+    parser.add_argument("--bare", action="store_true", help="without metrics and log")
     parser.add_argument("--log", choices=LOGS, default=FAILURES, help="what the log is told")
-    arguments = parser.parse_args()
-    marks = Marks(arguments.marks)
-    uvloop.run(drive(arguments.names or list(NAMES), arguments.count, marks, arguments.bare, arguments.log))
+    parser.add_argument("--traced", type=float, metavar="SHARE", help="trace so many of the requests")
+    said = parser.parse_args()
+    uvloop.run(drive(said.names or list(NAMES), said.count, Marks(said.marks), Way(said.bare, said.log, said.traced)))
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     root = plan.root
     wanted = [method for method in (root.input, root.route, root.aggregate, root.output) if method is not None]
     process.nodes.counting = counted = Counting(process.store, None)
+    process.tracing.service = root.name
     recorder = counted.recorder(root.name)
     process.nodes.add(host.Host(made, root.name, methods=wanted if settings.strict else None, recorder=recorder))
     if first and callable(getattr(made, "custom_service", None)):

@@ -13,7 +13,7 @@ from executor.graph import plan as plans
 from executor.limits import budget
 from executor.settings import NodeSettings, ServeLimits
 from executor.supervisor import Child, python
-from executor.telemetry import logs
+from executor.telemetry import logs, trace_settings
 
 START_S = 60.0
 """How long an isolated component may take to load."""
@@ -60,6 +60,8 @@ def isolated(node: plans.PlanNode, target: str, path: str, threads: int | None, 
     )  # fmt: skip
     # Which node it is, as a container is told; for requestPath.
     told = {"PREDICTIVE_UNIT_ID": node.name, "PREDICTIVE_UNIT_IMAGE": node.image} if node.image else {}
+    if trace_settings.read(os.environ)[0] is not None:
+        told["OTEL_TRACES_SAMPLER"] = "parentbased_always_off"  # who calls it decides which requests are traced
     return Isolated(Child(node.name, command, {**os.environ, **told}), path)
 
 

@@ -113,6 +113,7 @@ class Counting:
             "sent": families.NODE_SENT.key(name),
             "received": families.NODE_RECEIVED.key(name),
             "retries": families.NODE_RETRIES.key(name),
+            "critical": families.NODE_CRITICAL.key(name),
             "queued": families.NODE_QUEUE.key(name),
             "transcoded": [families.TRANSCODES.key(name, encoding) for encoding in families.ENCODINGS],
         }

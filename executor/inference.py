@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
 from executor import errors
-from executor._native import flow, front, http1, message, program
+from executor._native import flow, front, http1, message, program, tracer
 from executor.graph import plan as plans
 from executor.graph import spec
 from executor.health import GraphHealth
@@ -243,11 +243,14 @@ class Inference:
         headers: Sequence[tuple[str, str]] | http1.Fields = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: tracer.Label | None = None,
     ) -> front.Request:
         """Starts one request through the plan; `done(answer, error)` is called at its end, perhaps before this returns.
 
         `headers` go to every node; `puid` is made when there is none; `timeout_s` bounds the whole request, None
-        and 0 do not. Raises `errors.Error`. What this returns has the puid, and a `cancel()`.
+        and 0 do not. `timed(text)` is told where the time went, if the headers ask for that; spans of the request begin
+        with `label`. Raises `errors.Error`. What this returns has the puid, and a `cancel()`.
         """
         if not self.readiness.begun:
             raise errors.NodeError("the graph is still loading")
@@ -256,7 +259,9 @@ class Inference:
             headers = [pair for pair in headers if pair[0].lower() != "seldon-puid"]
             headers.append(("seldon-puid", puid))
         deadline = time.monotonic() + timeout_s if timeout_s else 0.0
-        return front.submit(self._engine, self.program, walk, method, message, headers, puid, deadline, done)
+        return front.submit(
+            self._engine, self.program, walk, method, message, headers, puid, deadline, done, timed, label
+        )
 
     async def run(
         self,
@@ -267,10 +272,14 @@ class Inference:
         headers: Sequence[tuple[str, str]] = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: tracer.Label | None = None,
     ) -> Answer:
         """Takes one request through the plan, as `start` does. Cancelling the caller cancels the calls on the wire."""
         future, done = _awaited()
-        request = self.start(walk, method, message, done, headers=headers, puid=puid, timeout_s=timeout_s)
+        request = self.start(
+            walk, method, message, done, headers=headers, puid=puid, timeout_s=timeout_s, timed=timed, label=label
+        )
         try:
             return Answer(await future, request.puid)
         finally:

@@ -39,6 +39,7 @@ from executor.settings import (
 )
 from executor.supervisor import Child
 from executor.tls import NodeContexts, Source, node_source
+from executor.tracing import Tracing
 from executor.types import Encoding
 
 log = logging.getLogger("millrace")
@@ -66,6 +67,8 @@ class Nodes:
         """The routers that learn."""
         self.reached: dict[str, str] = {}
         """How each node is reached, in words for the user."""
+        self.tracing: Tracing | None = None
+        """What their calls' spans are of."""
         self.counting: Counting | None = None
         """What counts their calls; None: nothing does."""
         self._reactor = reactor
@@ -130,7 +133,8 @@ class Nodes:
         side = side or self.grpc
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
         counted = self.counting.nodes(plan, side.kinds) if self.counting is not None else None
-        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted)
+        spans = self.tracing.nodes(plan, side.addresses) if self.tracing is not None else None
+        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted, spans)
 
     def connections(self) -> Counter[tuple[str, ...]]:
         """How many connections there are, by node, address and state."""
@@ -234,7 +238,7 @@ class Nodes:
         if not address.scheme.is_rest:
             channel = self._channel(node.name, address)
             channel.endpoint.timeout_s = settings.node_timeouts.grpc_s
-            return Reached(channel.endpoint, GrpcNode(channel, node.name, settings.node_timeouts.grpc_s))
+            return Reached(channel.endpoint, GrpcNode(channel, node.name, settings.node_timeouts.grpc_s), address)
         contexts = self._contexts(address)
         secure = None if contexts is None else lambda: contexts.current.rest
         rest = RestNode(address, name=node.name, limits=self._limits, tls=secure, memory=self._reactor.budget)
@@ -242,17 +246,18 @@ class Nodes:
         self._rest.append(rest)
         made = exits.Component(self._reactor, node.name, rest.handlers, self._pool, encoding=int(Encoding.SELDON_JSON))
         made.timeout_s = settings.node_timeouts.rest_s
-        return Reached(made, rest)
+        return Reached(made, rest, address)
 
     def _isolated(self, node: plans.PlanNode, target: str, settings: RunSettings) -> Reached:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="millrace-")
         path = str(Path(self._folder.name) / f"{node.index}.sock")
-        channel = self._channel(node.name, Address(Scheme.UNIX, path=path))
+        address = Address(Scheme.UNIX, path=path)
+        channel = self._channel(node.name, address)
         channel.endpoint.timeout_s = settings.node_timeouts.component_s
         self._children.append(children.isolated(node, target, path, settings.threads, self._limits))
         self.reached[node.name] = f"in a process of its own: {target}"
-        return Reached(channel.endpoint, GrpcNode(channel, node.name))
+        return Reached(channel.endpoint, GrpcNode(channel, node.name), address)
 
     def _checks(self, plan: plans.Plan, settings: RunSettings) -> dict[str, Check]:
         """How remote nodes are asked whether they are well, children first."""

@@ -29,18 +29,13 @@ from executor.rest.app import App
 from executor.rest.server import RestServer
 from executor.rpc import admin
 from executor.rpc.server import RpcServer
-from executor.settings import (
-    ListenSettings,
-    NodeTlsSettings,
-    RunSettings,
-    ServeLimits,
-    TlsSettings,
-)
+from executor.settings import ListenSettings, NodeTlsSettings, RunSettings, ServeLimits, TlsSettings
 from executor.signals import Signals, unless
 from executor.telemetry import families, logs, requests
 from executor.telemetry.branches import Branches
 from executor.telemetry.store import Store
 from executor.tls import server_source
+from executor.tracing import Tracing
 from executor.watching import Watch
 
 log = logging.getLogger("millrace")
@@ -106,6 +101,7 @@ class Process:
         self.pool = exits.Pool(self.reactor, threads or max(4, os.cpu_count() or 4))
         self.learning = Learning(Branches(self.store))
         self.payloads = Payloads(self.reactor, node_tls)
+        self.tracing = Tracing(self.reactor, self.engine)
         self.nodes = self.new_nodes()
         self.readiness = Readiness()
         self.overview = Overview(self.store, self.readiness)
@@ -143,7 +139,9 @@ class Process:
 
     def new_nodes(self) -> Nodes:
         """Room for the nodes of one more plan."""
-        return Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
+        nodes = Nodes(self.reactor, self.pool, self._limits, self._node_tls, self.learning)
+        nodes.tracing = self.tracing
+        return nodes
 
     def bind(self) -> None:
         """Takes the ports, so that a port in use is told before anything is loaded. Raises RequestError."""
@@ -180,6 +178,7 @@ class Process:
             tls=self._tls,
             journal=self.journal,
         )
+        self.rpc.native.trace(self.tracing.rpcs(rpcs))
         self.rpc.on_refused = partial(self._refused, "connections")
         self.overview.show(bounds.grpc.plan, self.nodes.reached)
         own = admins.Admin(self.overview.text, self._ask_level).actions
@@ -202,6 +201,7 @@ class Process:
             app.tell(self.journal)
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
+            app.trace(self.tracing.rest(table, "https" if self._tls is not None else "http"))
         if self._metrics_port is not None:
             table = counting.scraped(replace(rest, routes=()), metrics_path)
             self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape))
@@ -248,6 +248,7 @@ class Process:
         store.set_all(families.NODE_CONNECTIONS, self.nodes.connections())
         self.learning.count()
         self.payloads.count(store)
+        self.tracing.count(store)
 
     async def _keep_sampling(self) -> None:
         while True:
@@ -318,6 +319,7 @@ class Process:
         if self.admin is not None:
             await self.admin.start(listeners.admin if listeners is not None else [])
         self._sampling = asyncio.create_task(self._keep_sampling())
+        self.tracing.start()
 
     async def start_nodes(self) -> None:
         """The second half of `start`."""
@@ -380,7 +382,7 @@ class Process:
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await self.nodes.stop()
             self.learning.close()
-            await self.payloads.stop()
+            await asyncio.gather(self.payloads.stop(), self.tracing.stop())
         self.journal.close()
         self.reactor.close()
         self.pool.stop(POOL_STOP_S)

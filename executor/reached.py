@@ -17,6 +17,7 @@ from executor.protocol import seldon as protocol
 from executor.protocol import seldon_metadata, wire
 from executor.rest.client import RestNode
 from executor.rpc.channels import Channel
+from executor.settings import Address
 from executor.status import Status
 from executor.types import Encoding
 
@@ -77,6 +78,8 @@ class Reached(NamedTuple):
 
     endpoint: endpoint.Endpoint | None
     asked: Node | None = None
+    address: Address | None = None
+    """Where it is, unless in this process."""
 
 
 @dataclass(eq=False, slots=True)
@@ -87,6 +90,8 @@ class Side:
     """In the plan's order."""
     kinds: list[Transport | None] = field(default_factory=list)
     """How each is called, or would be if it were not in this process; None for what is built in."""
+    addresses: list[Address | None] = field(default_factory=list)
+    """Where each is; None in this process."""
     known: dict[str, Node] = field(default_factory=dict)
     """Those that can be asked for metadata."""
 
@@ -94,6 +99,7 @@ class Side:
         """Adds the next node of the plan."""
         self.endpoints.append(reached.endpoint)
         self.kinds.append(_kind(reached.asked))
+        self.addresses.append(reached.address)
         if reached.asked is not None:
             self.known[name] = reached.asked
 

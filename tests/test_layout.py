@@ -33,7 +33,8 @@ FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
         r"answers|calling|channel|endpoint|exchange|exits|feedback|flow|front|grpcwire|http1|journal|links|mean|patience"
-        r"|peer|program|request|routing|server|tap|threads|tls|transport|weights|wheel"
+        r"|peer|program|propagation|request|routing|server|span|tap|threads|timing|tls|tracer|trail|transport|weights"
+        r"|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
     "memory": r"budget|buffer|message|pool",

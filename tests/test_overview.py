@@ -84,7 +84,7 @@ async def test_shares_are_of_the_critical_path_where_that_is_counted(store: Stor
     store.segment.histogram(families.CLIENT.key(*labels), families.SECONDS).add(0.5)
     said = await shown(overview)
     assert (said["shares"], said["nodes"][0]["busy"], said["nodes"][0]["count"]) == ("call time", 0.5, 1)
-    store.segment.counter(b'millrace_node_critical_seconds_total{node="m"}').add(0.25)
+    store.segment.counter(b'millrace_node_critical_path_seconds_total{model_name="m"}').add(0.25)
     overview.show(plan(node("m")), {})
     said = await shown(overview)
     assert (said["shares"], said["nodes"][0]["busy"]) == ("critical path", 0.25)

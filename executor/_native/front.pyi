@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from executor._native import flow, http1, message, program
+from executor._native import flow, http1, message, program, tracer
 
 class Request:
     future: asyncio.Future[message.Message]
@@ -20,4 +20,6 @@ def submit(
     puid: str,
     deadline: float = 0,
     done: Callable[[message.Message | None, Exception | None], object] | None = None,
+    timed: Callable[[str], object] | None = None,
+    label: tracer.Label | None = None,
 ) -> Request: ...

@@ -17,6 +17,7 @@ class PlainRequest(Fields):
     content_type: str | None
     puid: str | None
     timeout: str | None
+    timed: bool
     @property
     def body(self) -> bytes: ...
     def message(self, encoding: int, form: int) -> message.Message: ...
@@ -30,6 +31,7 @@ class Reply:
     content_type: str | None
     content_encoding: str | None
     location: str | None
+    timing: str | None
     body: bytes
     def give(self) -> None: ...
     def take(self, budget: budget.Budget, size: int) -> bool: ...

@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from executor._native import endpoint, weights
 from executor._native import meters as counted
@@ -15,6 +16,7 @@ class Program:
         tables: Mapping[int, weights.Weights] | None = None,
         tap: taps.Tap | None = None,
         meters: Sequence[counted.NodeMeter] | None = None,
+        spans: Sequence[tuple[int, Mapping[Any, bytes]]] | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

@@ -3,7 +3,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from executor._native import flow, journal, meters, program
+from executor._native import flow, journal, meters, program, tracer
 
 class Stream:
     path: str
@@ -39,6 +39,9 @@ class Server:
     ) -> None: ...
     def count(self, meters: Mapping[str, meters.Meter]) -> None:
         """Counts requests by the meter of their RPC's path from now on; those without one are not counted."""
+
+    def trace(self, labels: Mapping[str, tracer.Label]) -> None:
+        """What spans of requests begin with from now on, by their RPC's path; those without one have none."""
 
     def use(self, program: program.Program) -> None: ...
     def accept(self, fd: int, context: ssl.SSLContext | None = None) -> None: ...

@@ -50,7 +50,6 @@ _WITHOUT_EFFECT = {
     "max_requests_jitter": "GUNICORN_MAX_REQUESTS_JITTER",
     "keepalive": "GUNICORN_KEEPALIVE",
     "access_log": "GUNICORN_ACCESS_LOG",
-    "tracing": "TRACING",
     "persistence": "",
 }
 """Options that are accepted, and the variables that stand in for them."""
@@ -70,6 +69,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--single-threaded", nargs="?", const="1", metavar="0|1", help="the class has one thread")
     parser.add_argument("--log-level", metavar="LEVEL", help="(default INFO)")
     parser.add_argument("--debug", nargs="?", const="true", metavar="BOOL", help="log at level DEBUG")
+    parser.add_argument("--tracing", nargs="?", const="1", metavar="0|1", help="trace calls: docs/tracing.md")
     parser.add_argument("--pidfile", metavar="PATH", help="write the process's number there")
     for name in _WITHOUT_EFFECT:
         told = argparse.SUPPRESS if name == "persistence" else "accepted, without effect"
@@ -86,6 +86,8 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     app.log_to_stderr(settings.log_level)
     for told in notes(parsed, environment):
         log.info("%s", told)
+    if parsed.tracing is not None:
+        os.environ["TRACING"] = parsed.tracing  # where this process and its workers look
     if parsed.pidfile:
         Path(parsed.pidfile).write_text(f"{os.getpid()}\n")
     return app.node(settings)

@@ -130,6 +130,11 @@ def cloud_event(site: Site, path: bytes, puid: str) -> RawHeaders:
     ]
 
 
+def timing(text: str) -> tuple[bytes, bytes]:
+    """The header that says where an answer's time went."""
+    return b"server-timing", text.encode("latin-1", "replace")
+
+
 def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The same as header lines."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -7,13 +7,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
 from executor import errors
 from executor._native import budget as budgets
 from executor._native import message as messages
+from executor._native import tracer
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
@@ -68,6 +69,8 @@ class Inference(Starter, Protocol):
         headers: Headers = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: tracer.Label | None = None,
     ) -> Answer: ...
 
     async def metadata_text(self, name: str, headers: Headers = ()) -> messages.Message: ...
@@ -86,6 +89,8 @@ class Request:
     receive: bodies.Receive
     head: headers.Head
     puid: str | None
+    times: list[str] = field(default_factory=list)
+    """Where its time went, once it is over, if that was asked."""
 
     @property
     def headers(self) -> Headers:
@@ -113,6 +118,7 @@ class App:
         own: Mapping[Action, Callable[[Any], Awaitable[Reply]]] | None = None,
     ) -> None:
         self.meters: Mapping[str, Mapping[str, Meter]] = {}
+        self.labels: Mapping[str, Mapping[str, tracer.Label]] = {}
         self.on_refused: Callable[[str], object] = unheard
         """Is told the reason for each request or connection that is refused: message, connections, slow or unread."""
         self._scrape = scrape
@@ -153,6 +159,11 @@ class App:
         """Counts requests in `meters`, by verb and the path of their route, from now on."""
         self.meters = meters
         self._short.meters = meters.get("POST", {})
+
+    def trace(self, labels: Mapping[str, Mapping[str, tracer.Label]]) -> None:
+        """Spans of requests begin with `labels`, by verb and the path of their route, from now on."""
+        self.labels = labels
+        self._short.labels = labels.get("POST", {})
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         """Serve one HTTP request, as ASGI has it."""
@@ -197,9 +208,10 @@ class App:
         head = headers.Head(scope["headers"])
         puid = head.puid or (self._inference.new_puid() if self._table.puid else None)
         extra = self._extra(shared, head, puid, scope)
+        request = Request(route, name or self._node, scope, receive, head, puid)
         failed: errors.Error | None = None
         try:
-            reply = await self._actions[route.action](Request(route, name or self._node, scope, receive, head, puid))
+            reply = await self._actions[route.action](request)
         except errors.Error as error:
             failed = error
             if isinstance(error, bodies.NoMemoryError):
@@ -220,7 +232,7 @@ class App:
             reply = self._failure(failed)
         self._count(verb, route, reply, began)
         self._tell(scope, reply, began, puid, failed)
-        await _send(send, reply, extra)
+        await _send(send, reply, [*extra, *map(answers.timing, request.times)])
 
     def _count(self, verb: str, route: Route, reply: Reply, began: float) -> None:
         meter = self.meters.get(verb, {}).get(route.path)
@@ -261,6 +273,8 @@ class App:
             headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,
+            timed=None if head.timing is None else request.times.append,
+            label=self.labels.get(request.scope["method"], {}).get(route.path),
         )
         if answer.message.form == Form.FOREIGN and head.content_encoding is not None:  # it came back as it went in
             told = tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body)

@@ -116,7 +116,10 @@ class Site:
 class Call:
     """One request and, where its answer redirects, more. `done(reply, error)` is called once, unless cancelled."""
 
-    __slots__ = ("_done", "_exchange", "_location", "_over", "_request", "_site", "_times", "retries", "waited")
+    __slots__ = (
+        "_done", "_exchange", "_location", "_over", "_request", "_site", "_times",
+        "retries", "status", "timing", "waited",
+    )  # fmt: skip
 
     def __init__(self, site: Site, request: Request, done: Done, head: bytes | None = None) -> None:
         self._site = site
@@ -129,6 +132,10 @@ class Call:
         """How long it waited for connections; unit: seconds."""
         self.retries = 0
         """How often it was sent again, redirects not counted."""
+        self.status = 0
+        """Of the answer, once there is one."""
+        self.timing: str | None = None
+        """What the answer says of the time that it took."""
         self._exchange: http1.Exchange | None = None
         self._send(head or site.head(request.verb, request.where))
 
@@ -155,6 +162,8 @@ class Call:
             return
         if self._exchange is not None:
             self._add(self._exchange)
+        if reply is not None:
+            self.status, self.timing = reply.status, reply.timing
         if reply is not None and self._request.coded and reply.status == 200 and reply.content_encoding is not None:
             reply.content_type = f"{reply.content_type or 'application/json'}{CODED}{reply.content_encoding}"
         elif reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):

@@ -31,6 +31,7 @@ _READ = {
     b"millrace-timeout": "timeout",
     b"connection": "connection",
     b"ce-specversion": "event",
+    b"millrace-timing": "timing",
 }
 _DROPPED = frozenset(name.encode() for name in NOT_FORWARDED)
 
@@ -40,6 +41,7 @@ class Head:
 
     __slots__ = (
         "connection", "content_encoding", "content_length", "content_type", "event", "forwarded", "puid", "timeout",
+        "timing",
     )  # fmt: skip
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
@@ -50,6 +52,7 @@ class Head:
         self.timeout: str | None = None
         self.connection: str | None = None
         self.event: str | None = None
+        self.timing: str | None = None
         self.forwarded: list[tuple[str, str]] = []
         for name, value in raw:
             attribute = _READ.get(name)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import errors
-from executor._native import http1
+from executor._native import http1, tracer
 from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, headers
@@ -46,6 +46,8 @@ class Starter(Protocol):
         headers: Sequence[tuple[str, str]] | http1.Fields = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: tracer.Label | None = None,
     ) -> Running: ...
 
 
@@ -104,6 +106,8 @@ class Routes:
         """What counts POSTs, by the path of their route."""
         self.journal: Journal | None = None
         """What is told of requests that are over."""
+        self.labels: Mapping[str, tracer.Label] = {}
+        """What their spans begin with."""
         self._routes = {
             route.path.encode(): (route, answers.lines_of(answers.shared_headers(table, route, site)))
             for route in table.routes
@@ -149,7 +153,15 @@ class Plain:
             message = request.message(route.encoding, route.form)
             self._came = len(message)
             self._running = routes.starter.start(
-                route.walk, route.method, message, self._done, headers=request, puid=self._puid, timeout_s=timeout_s
+                route.walk,
+                route.method,
+                message,
+                self._done,
+                headers=request,
+                puid=self._puid,
+                timeout_s=timeout_s,
+                timed=self._timed if request.timed else None,
+                label=routes.labels.get(route.path),
             )
         except Exception as error:
             self._done(None, error)
@@ -165,6 +177,9 @@ class Plain:
         if self._running is not None:
             self._running.cancel()
         self._done(None, errors.NodeError("the server is stopping", http_status=503))
+
+    def _timed(self, text: str) -> None:
+        self._lines += answers.lines_of([answers.timing(text)])
 
     def _done(self, answer: messages.Message | None, error: Exception | None) -> None:
         tell, self._tell = self._tell, None

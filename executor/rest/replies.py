@@ -11,7 +11,12 @@ from executor._native import http1
 HEAD_BYTES_MAX = 64 * 1024
 """Of an answer's status line and headers."""
 _NO_BODY = (204, 304)
-_KEPT = {b"content-type": "content_type", b"content-encoding": "content_encoding", b"location": "location"}
+_KEPT = {
+    b"content-type": "content_type",
+    b"content-encoding": "content_encoding",
+    b"location": "location",
+    b"server-timing": "timing",
+}
 
 
 class ProtocolError(Exception):

@@ -69,7 +69,7 @@ class Sinks:
                 raise  # the caller's own
             raise SendError(f"{url}: {cause.strerror or cause or type(cause).__name__}") from cause
         if not 200 <= status < 300:
-            raise SendError(f"{url}: answered {status}")
+            raise SendError(f"{url}: answered {status}", status)
 
     async def close(self) -> None:
         """Closes all connections. Call it once or often."""

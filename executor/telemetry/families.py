@@ -106,6 +106,12 @@ NODE_QUEUE = Family(
 NODE_SENT = Family("millrace_node_sent_bytes_total", Kind.COUNTER, "Bytes of messages to a node.", _NODE)
 NODE_RECEIVED = Family("millrace_node_received_bytes_total", Kind.COUNTER, "Bytes of a node's answers.", _NODE)
 NODE_RETRIES = Family("millrace_node_retries_total", Kind.COUNTER, "Calls of a node that were sent again.", _NODE)
+NODE_CRITICAL = Family(
+    "millrace_node_critical_path_seconds_total",
+    Kind.COUNTER,
+    "Time in calls of a node that answered requests waited for: of nodes called at once, the one that answered last.",
+    _NODE,
+)
 NODE_CONNECTIONS = Family(
     "millrace_node_connections", Kind.GAUGE, "Connections to a node.", (*_NODE, "address", "state")
 )
@@ -131,6 +137,8 @@ REJECTED = Family(
     "millrace_requests_rejected_total", Kind.COUNTER, "Requests that were refused or given up.", ("reason",)
 )
 PAYLOADS = Family("millrace_payloads_total", Kind.COUNTER, "Payloads for the log of payloads.", ("result",))
+SPANS = Family("millrace_spans_total", Kind.COUNTER, "Finished spans of traces.", ("result",))
+SPANS_WAITING = Family("millrace_spans_waiting", Kind.GAUGE, "Spans that wait to be sent.")
 PAYLOADS_WAITING = Family("millrace_payloads_waiting", Kind.GAUGE, "Payloads that wait to be sent to their log.")
 MEMORY = Family("millrace_memory_budget_bytes", Kind.GAUGE, "Memory for messages under way.", ("state",))
 MEMORY_WAITING = Family("millrace_memory_waiting_requests", Kind.GAUGE, "Requests that wait for memory.")
@@ -153,7 +161,8 @@ FAMILIES = {
     family.name: family
     for family in (
         *(SERVER, SERVER_SUMMARY, CLIENT, CLIENT_SUMMARY, NODE_SERVER, NODE_SERVER_SUMMARY),
-        *(NODE_IN_FLIGHT, NODE_QUEUE, NODE_SENT, NODE_RECEIVED, NODE_RETRIES, NODE_CONNECTIONS, TRANSCODES),
+        *(NODE_IN_FLIGHT, NODE_QUEUE, NODE_SENT, NODE_RECEIVED, NODE_RETRIES, NODE_CRITICAL),
+        *(NODE_CONNECTIONS, TRANSCODES, SPANS, SPANS_WAITING),
         *(PULLS, REWARDS, REWARD_MEAN, CHANCE, PAYLOADS, PAYLOADS_WAITING),
         *(IN_FLIGHT, REJECTED, MEMORY, MEMORY_WAITING, CONNECTIONS, WORKERS, RESTARTS, RELOADS, DROPPED, BUILD),
         *(CPU, RESIDENT, FDS),

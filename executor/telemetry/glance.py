@@ -14,8 +14,6 @@ from executor._native import stats
 from executor.telemetry import families
 from executor.telemetry.families import Family
 
-CRITICAL = "millrace_node_critical_seconds_total"
-"""Seconds of requests that a node alone accounts for, where they are counted."""
 QUANTILES = (0.5, 0.99)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -124,8 +122,8 @@ class Glance:
 def critical_seconds(series: Mapping[Key, Any]) -> dict[str, float]:
     """Seconds of requests that each node alone accounts for; empty where nobody counts them."""
     found: dict[str, float] = defaultdict(float)
-    for labels, value in _of(series, stats.COUNTER, CRITICAL):
-        found[labels.get("node") or labels.get("model_name", "")] += value
+    for labels, value in _of(series, stats.COUNTER, families.NODE_CRITICAL.name):
+        found[labels["model_name"]] += value
     return dict(found)
 
 

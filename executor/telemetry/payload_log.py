@@ -5,12 +5,13 @@ Must not hold a request up, whatever the receivers do, nor know how something is
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
 from executor.settings import PayloadLogSettings
 from executor.telemetry.cloudevents import Event, Headers
+from executor.telemetry.losses import Losses
 
 log = logging.getLogger("millrace")
 
@@ -18,14 +19,16 @@ SEND_TIMEOUT_S = 10.0
 """For one event, from a free connection to the answer."""
 FLUSH_S = 3.0
 """At the end: how long what still waits may take. A parent of workers grants each 5 s after its requests."""
-TELL_S = 10.0
-"""Losses are logged at most so often."""
-REASONS_MAX = 8
-"""Different ones in one line."""
 
 
 class SendError(Exception):
-    """A receiver cannot be reached, or does not take an event; the text says which and why."""
+    """A receiver cannot be reached, or does not take what it is sent; the text says which and why. `status` is the HTTP
+    status that it answered, if it did.
+    """
+
+    def __init__(self, told: str, status: int | None = None) -> None:
+        super().__init__(told)
+        self.status = status
 
 
 class Send(Protocol):
@@ -50,7 +53,7 @@ class PayloadLog:
         self.send = send
         self._lanes: dict[str, _Lane] = {}
         self._closed = False
-        self._losses = _Losses()
+        self._losses = Losses("payloads not logged")
 
     @property
     def waiting(self) -> int:
@@ -197,36 +200,3 @@ class _Lane:
         except Exception as error:
             log.debug("a payload cannot be logged", exc_info=True)
             self._whole.lose(1, f"{event.origin.url}: {type(error).__name__}: {error}")
-
-
-class _Losses:
-    """Says in the program's log what was lost: the first time at once, then all of a while in one line."""
-
-    def __init__(self) -> None:
-        self._untold: Counter[str] = Counter()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, count: int, why: str) -> None:
-        if why not in self._untold and len(self._untold) >= REASONS_MAX:
-            why = "other reasons"
-        self._untold[why] += count
-        if self._timer is None:
-            self._tell()
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._untold:
-            self._say()
-
-    def _tell(self) -> None:
-        self._timer = None
-        if self._untold:
-            self._say()
-            self._timer = asyncio.get_running_loop().call_later(TELL_S, self._tell)
-
-    def _say(self) -> None:
-        told = "; ".join(f"{count}: {why}" for why, count in self._untold.most_common())
-        log.warning("payloads not logged: %s", told)
-        self._untold.clear()

@@ -38,13 +38,33 @@ def test_of_several_counts_the_least_holds() -> None:
     assert guard.least({"echo": 100.0}, {}) == {"echo": 100.0}
 
 
+def test_a_share_of_requests_is_mixed_of_none_and_all() -> None:
+    assert guard.mix({"echo": 100.0, "node": 7.0}, {"echo": 300.0}, 0.01) == {"echo": 102.0}
+
+
+def counts(*of_one: float) -> guard.Counts:
+    """What is counted of one scenario, time after time."""
+    given = iter(of_one)
+    return lambda: {"node": next(given)}
+
+
+def test_a_rise_is_counted_again_before_it_is_believed() -> None:
+    assert guard.compared(counts(100), counts(104), 5) == ({"node": 100}, {"node": 104})
+    assert guard.compared(counts(100, 100), counts(113, 101), 5) == ({"node": 100}, {"node": 101})
+    assert guard.compared(counts(100, 101, 99), counts(113, 112, 114), 5) == ({"node": 99}, {"node": 112})
+
+
+def test_a_commit_that_cannot_be_counted_is_not_counted_again() -> None:
+    assert guard.compared(dict, counts(113), 5) == ({}, {"node": 113})
+
+
 def test_the_table_names_what_is_new() -> None:
     text = guard.render({"echo": 100.0}, {"echo": 103.0, "node": 7.0}, "HEAD^")
     assert "+3.00%" in text
     assert text.splitlines()[-1].split() == ["node", "-", "7", "new"]
 
 
-@pytest.mark.parametrize("more", [[], ["--bare"]], ids=["with metrics", "without"])
+@pytest.mark.parametrize("more", [[], ["--bare"], ["--traced", "0.5"]], ids=["with metrics", "without", "traced"])
 def test_each_scenario_answers_all_that_is_sent(more: list[str]) -> None:
     command = [sys.executable, "-m", "bench.guard_drive", "--count", "32", *more]
     done = subprocess.run(command, cwd=guard.ROOT, capture_output=True, text=True, timeout=100)

@@ -128,7 +128,6 @@ def test_options_without_effect_are_told() -> None:
     assert notes(asked, {"GUNICORN_KEEPALIVE": "7", "GUNICORN_MAX_REQUESTS_JITTER": "0"}) == [
         "--max-requests 5: accepted, without effect",
         "--keepalive 7: accepted, without effect",
-        "--tracing 1: accepted, without effect",
     ]
 
 
@@ -205,7 +204,7 @@ def check(program: Program, http_port: int, grpc_port: str, path: dict[str, str]
             assert said.get("meta", {}).get("requestPath", {}) == path
     custom = Path("custom")
     program.wait_for(custom.exists)
-    assert "--tracing 1: accepted, without effect" in program.err
+    assert "traces go to http://localhost:4317 over grpc" in program.err
     program.stop()
     assert program.process.returncode == 0
     assert custom.read_text() == "served "

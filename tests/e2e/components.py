@@ -162,6 +162,14 @@ class Slow(Echo):
             time.sleep(0.005)
 
 
+class Late(Echo):
+    """Takes its time."""
+
+    def predict(self, X: Any, names: Sequence[str]) -> Any:
+        time.sleep(0.02)
+        return X
+
+
 class Broken(Echo):
     """Cannot be loaded."""
 

@@ -15,7 +15,7 @@ from executor.status import Status
 from executor.types import Encoding, Method, Mode, Walk
 
 BOUNDS = (0.01, 1.0)
-NAMES = ("in_flight", "sent", "received", "retries", "queued", "proto", "json")
+NAMES = ("in_flight", "sent", "received", "retries", "critical", "queued", "proto", "json")
 REJECTED = ("in flight", "queue", "deadline", "message", "connections", "slow", "unread")
 
 

@@ -72,6 +72,8 @@ class MemoryInference:
         headers: Sequence[tuple[str, str]] | http1.Fields = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: object = None,
     ) -> "Begun":
         pairs = headers.pairs() if isinstance(headers, http1.Fields) else headers
 
@@ -103,6 +105,8 @@ class MemoryInference:
         headers: Sequence[tuple[str, str]] = (),
         puid: str | None = None,
         timeout_s: float | None = None,
+        timed: Callable[[str], object] | None = None,
+        label: object = None,
     ) -> Answer:
         text = bytes(message)
         self.asked.append(Asked(walk, method, text, message.encoding, message.form, headers, puid, timeout_s))

@@ -10,7 +10,7 @@ from support.rest import until
 
 from executor._native import message as messages
 from executor.settings import Deployment, PayloadLogSettings
-from executor.telemetry import payload_log
+from executor.telemetry import losses, payload_log
 from executor.telemetry.cloudevents import Event, Headers, Kind, Origin
 from executor.telemetry.payload_log import PayloadLog, SendError
 
@@ -233,7 +233,7 @@ async def test_the_end_is_bounded_and_counts_what_is_left(caplog: pytest.LogCapt
 async def test_losses_are_told_at_once_and_then_together(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(payload_log, "TELL_S", 0.05)
+    monkeypatch.setattr(losses, "TELL_S", 0.05)
     caplog.set_level(logging.WARNING)
     log = log_of(Sender())
     for number in range(100):
@@ -242,7 +242,7 @@ async def test_losses_are_told_at_once_and_then_together(
     await until(lambda: len(caplog.records) == 2)
     told = caplog.records[1].message
     assert "91: other reasons" in told
-    assert told.count("reason ") == payload_log.REASONS_MAX
+    assert told.count("reason ") == losses.REASONS_MAX
     await asyncio.sleep(0.1)
     assert len(caplog.records) == 2
     log.lose(5, "more")
