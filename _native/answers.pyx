@@ -8,6 +8,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
 
 from executor._native.grpcwire cimport base64_print, message_escape, put
+from executor._native.headers cimport fields_size
 from executor._native.http2 cimport H2_INTERNAL_ERROR, stream_end, stream_headers, stream_reset, stream_send
 from executor._native.types cimport STATUS_INTERNAL
 
@@ -15,6 +16,7 @@ cdef enum:
     # Together less than the 8 KiB of metadata that gRPC clients take by default.
     MESSAGE_ROOM = 2048          # bytes of a percent-encoded grpc-message
     DETAILS_MAX = 4096           # bytes of grpc-status-details-bin before base64; larger ones are left out
+    TRAILERS_MAX = 8000          # with what says where the time went, which is left out where it is too much
 
 
 cdef int put_head(nv_t *fields) noexcept nogil:
@@ -72,7 +74,8 @@ cdef void send_status(
     if alone and puid_size > 0:
         put(&fields[count], b"seldon-puid", 11, puid, puid_size)
         count += 1
-    count += put_timing(&fields[count], timing)
+    if timing != NULL and fields_size(fields, count) + timing.size < TRAILERS_MAX:
+        count += put_timing(&fields[count], timing)
     stream_end(stream, fields, count)
     free(encoded)
 

@@ -156,6 +156,10 @@ cdef enum:                       # volatile headers: bits of session_t.named
     NAMED_PUID = 1
     NAMED_TIMEOUT = 2
     NAMED_TRACE = 4
+    NAMED_B3 = 16
+    NAMED_B3_TRACE = 32
+    NAMED_B3_SPAN = 64
+    NAMED_JAEGER = 128
     NAMED_ALWAYS = 8             # never put into the table, so that its name is spelled each time
 
 
@@ -163,11 +167,21 @@ cdef inline int volatile_of(const nv_t *field) noexcept nogil:
     if field.name_size == 11:
         if memcmp(field.name, b"seldon-puid", 11) == 0:
             return NAMED_PUID
-        return NAMED_TRACE if memcmp(field.name, b"traceparent", 11) == 0 else 0
+        if memcmp(field.name, b"traceparent", 11) == 0:
+            return NAMED_TRACE
+        return NAMED_B3_SPAN if memcmp(field.name, b"x-b3-spanid", 11) == 0 else 0
     if field.name_size == 12:
         if memcmp(field.name, b"grpc-timeout", 12) == 0:
             return NAMED_TIMEOUT
+        if memcmp(field.name, b"x-b3-traceid", 12) == 0:
+            return NAMED_B3_TRACE
         return NAMED_ALWAYS if memcmp(field.name, b"grpc-message", 12) == 0 else 0
+    if field.name_size == 2:
+        return NAMED_B3 if memcmp(field.name, b"b3", 2) == 0 else 0
+    if field.name_size == 13:
+        return NAMED_JAEGER if memcmp(field.name, b"uber-trace-id", 13) == 0 else 0
+    if field.name_size == 15:
+        return NAMED_ALWAYS if memcmp(field.name, b"millrace-timing", 15) == 0 else 0
     return 0
 
 

@@ -9,7 +9,7 @@ from executor._native import span
 
 
 def test_the_static_part_of_a_span() -> None:
-    told = {"text": "µ-text", "number": 7, "large": 1 << 40, "empty": "", "negative": -1}
+    told: dict[str, str | int] = {"text": "µ-text", "number": 7, "large": 1 << 40, "empty": "", "negative": -1}
     found = trace_pb2.Span.FromString(span.static("pkg.Service/Method", span.CLIENT, told))
     assert (found.name, found.kind) == ("pkg.Service/Method", trace_pb2.Span.SPAN_KIND_CLIENT)
     assert attributes(found.attributes) == told
