@@ -132,7 +132,7 @@ cdef object error_to_exception(error_t *error):
         exception = error_class(status)(text, status=status, details=details)
         if error.unreached and status == Status.UNAVAILABLE:
             exception.http_status = 500      # as Seldon's executor says it; 503 is for nodes that say so themselves
-    if error.node != NULL and isinstance(exception, errors.Error) and exception.node is None:
+    if error.node != NULL and isinstance(exception, errors.Error) and getattr(exception, "node", None) is None:
         node = PyBytes_FromStringAndSize(<const char *>error.node.data, error.node.size)
         exception.node = node.decode("utf-8", "replace")
     error_free(error)

@@ -64,10 +64,9 @@ cdef bint EAGER = sys.version_info >= (3, 12)
 
 cdef void exit_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
     cdef exit_t *exit = <exit_t *>endpoint.impl
-    cdef int mode = exit.modes[call.method]
-    cdef char[120] text
     cdef job_t *job = NULL
-    if mode == MODE_NONE:
+    cdef char[120] text
+    if exit.modes[call.method] == MODE_NONE:
         refuse(call, STATUS_UNIMPLEMENTED, b"the component does not offer this method")
         return
     if exit.running < exit.running_max:
@@ -83,7 +82,7 @@ cdef void exit_start(endpoint_t *endpoint, call_t *call) noexcept nogil:
     job.message = call.message   # handed on: the handler's may be the only reference
     call.message = NULL
     job.work.owner = job
-    job.work.run = RUNS[mode]
+    job.work.run = RUNS[exit.modes[call.method]]
     call.token = job
     reactor_add_work(exit.reactor, &job.work)
 

@@ -181,8 +181,7 @@ class Process:
         self.rpc.native.trace(self.tracing.rpcs(rpcs))
         self.rpc.on_refused = partial(self._refused, "connections")
         self.overview.show(bounds.grpc.plan, self.nodes.reached)
-        own = admins.Admin(self.overview.text, self._ask_level).actions
-        moved = self._watch.admin_port is not None
+        own, moved = admins.Admin(self.overview.text, self._ask_level).actions, self._watch.admin_port is not None
         if self._listen.http_port is not None:
             table = counting.scraped(rest, metrics_path if metrics_on_http and not moved else None)
             if self._watch.page and not moved:
@@ -199,9 +198,9 @@ class Process:
             )
             app.on_refused = self._refused
             app.tell(self.journal)
+            app.trace(self.tracing.rest(table, "http" if self._tls is None else "https"))
             self.rest = RestServer(app, self._limits, self._tls)
             self._apps.append((app, table))
-            app.trace(self.tracing.rest(table, "https" if self._tls is not None else "http"))
         if self._metrics_port is not None:
             table = counting.scraped(replace(rest, routes=()), metrics_path)
             self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape))

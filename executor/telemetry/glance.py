@@ -26,7 +26,7 @@ Key = tuple[int, bytes]
 READ = tuple(
     f"{name}{{".encode()
     for name in (
-        *(CRITICAL, families.SERVER.name, families.SERVER_SUMMARY.name, families.CLIENT.name),
+        *(families.NODE_CRITICAL.name, families.SERVER.name, families.SERVER_SUMMARY.name, families.CLIENT.name),
         *(families.CLIENT_SUMMARY.name, families.NODE_SERVER.name, families.NODE_SERVER_SUMMARY.name),
         *(families.NODE_IN_FLIGHT.name, families.NODE_QUEUE.name, families.NODE_CONNECTIONS.name),
         *(families.PULLS.name, families.REWARDS.name, families.REWARD_MEAN.name, families.CHANCE.name),

@@ -58,7 +58,7 @@ def test_names_go_with_data_only() -> None:
     assert list(read(seldon.build("ndarray", [1], ("a", "b"))).data.names) == ["a", "b"]
     assert list(read(seldon.build("tftensor", [1], numpy.array(["a"]))).data.names) == ["a"]  # type: ignore[arg-type]
     assert seldon.open(seldon.build("strData", "x", ["a"])).names == []
-    assert list(read(seldon.build("tensor", [1.0], None)).data.names) == []  # type: ignore[arg-type]
+    assert list(read(seldon.build("tensor", [1.0], None)).data.names) == []
 
 
 @pytest.mark.parametrize(

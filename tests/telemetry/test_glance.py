@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from executor.telemetry import families, glance
+from executor.telemetry import families
 from executor.telemetry.families import Family
 from executor.telemetry.glance import READ, Glance
 from executor.telemetry.store import Store
@@ -104,11 +104,9 @@ def test_names_come_back_as_they_were(store: Store, name: str) -> None:
     assert list(seen(store).nodes) == [name]
 
 
-@pytest.mark.parametrize("label", ["node", "model_name"])
-def test_the_critical_path_where_it_is_counted(store: Store, label: str) -> None:
-    family = Family(glance.CRITICAL, families.Kind.COUNTER, "", (label,))
-    store.add(family, "m", amount=1.5)
-    store.add(family, "n", amount=0.5)
+def test_the_critical_path(store: Store) -> None:
+    store.add(families.NODE_CRITICAL, "m", amount=1.5)
+    store.add(families.NODE_CRITICAL, "n", amount=0.5)
     assert seen(store).critical == {"m": 1.5, "n": 0.5}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,6 +41,10 @@ class Sender:
 def event(data: bytes | str = b"x") -> Event:
     data = data.encode() if isinstance(data, str) else data
     return Event(ORIGIN, Kind.REQUEST, "p", messages.Message(data, 1), 0.0)
+
+
+def _has_sent(log: PayloadLog, count: int) -> bool:
+    return log.sent == count
 
 
 def log_of(sender: Sender, **settings: Any) -> PayloadLog:
@@ -108,7 +113,7 @@ async def test_a_receiver_that_hangs_holds_up_no_other() -> None:
     assert log.lost == 5
     for sent in range(1, 6):
         put("http://w/", 9)
-        await until(lambda sent=sent: log.sent == sent + 1)
+        await until(partial(_has_sent, log, sent + 1))
     assert log.lost == 5
     gate.set()
     await log.close()
