@@ -31,8 +31,8 @@ from executor._native.trail cimport ending_t, trail_call, trail_called, trail_en
 from executor._native.transport cimport timer_disarm, timer_t
 from executor._native.types cimport (
     ENCODING_ANY, METHOD_AGGREGATE, METHOD_ROUTE, METHOD_SEND_FEEDBACK, ROUTE_ALL, STATUS_CANCELLED,
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, WALK_PREDICT, failure_clear,
-    failure_t,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, WALK_FEEDBACK, WALK_PREDICT,
+    failure_clear, failure_t,
 )
 
 cdef enum:
@@ -107,7 +107,7 @@ cdef void fail(request_t *request, error_t *error) noexcept nogil:
 
 
 cdef void conclude(request_t *request) noexcept nogil:
-    if request.front == NULL:    # cancelled meanwhile, by Python that was told of a cancelled call
+    if request.left:             # meanwhile, by Python that was told of a cancelled call
         return
     request.over = True
     close_trail(request)
@@ -416,5 +416,6 @@ cdef void finish(step_t *root) noexcept nogil:
     if answer == NULL:
         return
     request.answer = answer
-    count_critical(request)
+    if request.walk != WALK_FEEDBACK:
+        count_critical(request)
     conclude(request)

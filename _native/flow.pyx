@@ -69,7 +69,7 @@ cdef void flow_start(request_t *request) noexcept nogil:
 
 cdef void flow_cancel(request_t *request) noexcept nogil:
     request.over = True
-    request.front = NULL         # an end that is just being told of waits for calls to be cancelled, too
+    request.left = True          # an end that is just being told of waits for calls to be cancelled, too
     request.holds += 1
     cancel_calls(request)
     close_trail(request)

@@ -67,6 +67,7 @@ ctypedef struct request_t:
     int calls                    # in flight
     int holds                    # frames of this module that still look at the request
     bint over
+    bint left                    # whoever asked: nobody is told of its end
     int *routes                  # feedback walk: the taken path, one per node
     step_t *steps                # one per node
 

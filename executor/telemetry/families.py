@@ -109,7 +109,7 @@ NODE_RETRIES = Family("millrace_node_retries_total", Kind.COUNTER, "Calls of a n
 NODE_CRITICAL = Family(
     "millrace_node_critical_path_seconds_total",
     Kind.COUNTER,
-    "Time in calls of a node that answered requests waited for: of nodes called at once, the one that answered last.",
+    "Time in calls of a node that predictions waited for: of nodes called at once, the one that answered last.",
     _NODE,
 )
 NODE_CONNECTIONS = Family(
