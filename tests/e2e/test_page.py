@@ -97,7 +97,8 @@ def test_a_graph_at_work(chromium: Browser, programs: Programs, arguments: list[
     with Load(program), opened(chromium, url(program), size) as seen:
         seen.until("/[1-9]/.test(document.getElementById('rate').textContent)")
         seen.until(
-            "[...document.querySelectorAll('#graph .figures span:not([hidden]) em')].every(each => each.textContent !== '–')"
+            "[...document.querySelectorAll('#graph .figures span:not([hidden]) em')]"
+            ".every(each => each.textContent !== '–')"
         )
         assert seen.text("#state") == "ready"
         assert seen.text("#name") == "demo"
