@@ -38,5 +38,5 @@ if __name__ == "__main__":
     try:
         counts = drive(sys.argv[1], *map(int, sys.argv[2:]))
     except urllib.error.URLError as error:
-        sys.exit(f"{sys.argv[1]}: {error.reason}; the address is that of the graph's REST port, as `millrace run` tells it")
+        sys.exit(f"{sys.argv[1]}: {error.reason}; what is needed is the REST port that `millrace run` told")
     print(f"the last third of the requests went to steady {counts[0]} times, to sharp {counts[1]} times")
