@@ -18,7 +18,7 @@ def parse(text: str) -> dict[str, int | float | str | bool]:
     try:
         given = json.loads(text)
     except ValueError as cause:
-        _refuse(f"--parameters: not JSON: {cause}")
+        _refuse(f"--parameters: not JSON: {cause}; names and values are written '{{\"rate\": 0.5}}'")
     if isinstance(given, list):
         return dict(_parameter(entry) for entry in given)
     if not isinstance(given, dict):

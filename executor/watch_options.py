@@ -13,7 +13,7 @@ from executor.watching import Watch
 def add(parser: argparse.ArgumentParser, page: bool) -> None:
     """What `millrace run`, `node` and `executor` take. `page` says whether there is one on the REST port by itself."""
     group = parser.add_argument_group("watching it")
-    group.add_argument("--log-format", choices=FORMATS, default="console", help="(default console)")
+    add_format(group)
     group.add_argument("--access-log", action="store_true", help="log a line for every request")
     default = "default: yes" if page else "default: with --admin-port"
     group.add_argument("--page", action=argparse.BooleanOptionalAction, default=True if page else None,
@@ -22,6 +22,11 @@ def add(parser: argparse.ArgumentParser, page: bool) -> None:
                        help="where page, metrics and /log-level are instead of the REST port")  # fmt: skip
     group.add_argument("--admin-host", metavar="ADDRESS",
                        help=f"address that the admin port listens on (default {Watch().admin_host})")  # fmt: skip
+
+
+def add_format(parser: argparse._ActionsContainer) -> None:
+    """The one of them that `millrace microservice` takes too."""
+    parser.add_argument("--log-format", choices=FORMATS, default="console", help="(default console)")
 
 
 def read(parsed: argparse.Namespace) -> Watch:

@@ -7,9 +7,11 @@ of its DynamicClient, with paths of our own: discovery would ask for hundreds of
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import urllib3.exceptions
@@ -89,7 +91,7 @@ class Api:
             if file or context or not _in_cluster(settings):
                 kubeconfig.load_kube_config(file or None, context or None, settings)
         except (kubeconfig.ConfigException, OSError, YAMLError, ValueError, TypeError, LookupError) as cause:
-            raise Error(f"no API server is known: {cause}", reason="NO_CLUSTER") from cause
+            raise Error(f"no API server is known: {_lacking(file) or cause}", reason="NO_CLUSTER") from cause
         return cls(settings, on_call, timeout_s)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -243,6 +245,16 @@ def _in_cluster(settings: client.Configuration) -> bool:
     except kubeconfig.ConfigException:
         return False
     return True
+
+
+def _lacking(file: str) -> str:
+    """Which file is missing, where that is why; the library says of all that it is invalid."""
+    if file:
+        return "" if Path(file).exists() else f"--kubeconfig {file}: there is no such file"
+    named = [each for each in os.environ.get("KUBECONFIG", "~/.kube/config").split(os.pathsep) if each]
+    if any(Path(each).expanduser().exists() for each in named):
+        return ""
+    return f"this is no pod of a cluster, and there is no {' nor '.join(named)}; --kubeconfig or KUBECONFIG names one"
 
 
 def _dry(dry: bool) -> dict[str, str]:

@@ -23,7 +23,7 @@ def test_parameters() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "not JSON"),
+        ("{", """; names and values are written '{"rate": 0.5}'"""),
         ("1", "must be an object"),
         ('{"a": [1]}', "'a' must be a number"),
         ('[{"name": "a"}]', 'must have "name", "value" and "type"'),

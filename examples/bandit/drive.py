@@ -6,6 +6,7 @@ Works with REST alone, as any client would: an answer goes back as it came, with
 import json
 import random
 import sys
+import urllib.error
 import urllib.request
 from collections import Counter
 from typing import Any
@@ -32,5 +33,10 @@ def drive(address: str, requests: int = 300) -> Counter[int]:
 
 
 if __name__ == "__main__":
-    counts = drive(sys.argv[1], *map(int, sys.argv[2:]))
+    if not sys.argv[1:]:
+        sys.exit("usage: drive.py HOST:PORT [REQUESTS]")
+    try:
+        counts = drive(sys.argv[1], *map(int, sys.argv[2:]))
+    except urllib.error.URLError as error:
+        sys.exit(f"{sys.argv[1]}: {error.reason}; what is needed is the REST port that `millrace run` told")
     print(f"the last third of the requests went to steady {counts[0]} times, to sharp {counts[1]} times")

@@ -133,7 +133,7 @@ def _post(
         text = reply.read()
     except TimeoutError:
         raise errors.DeadlineError(f"{target} did not answer within {timeout_s:g} s") from None
-    except http.client.BadStatusLine:
+    except (http.client.BadStatusLine, ConnectionResetError):
         guess = "or does it want TLS (--tls)?" if tls is None else "or does it want a certificate (--cert, --key)?"
         told = f"{target} does not answer as an HTTP server does; is that its gRPC port, {guess}"
         raise errors.NodeError(told) from None

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from executor import errors, parameters, tls_options
+from executor import errors, parameters, tls_options, watch_options
 from executor.container import annotations
 from executor.limits import share
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
@@ -68,6 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--grpc-{name}", metavar="N", help="the same: processes serve REST and gRPC alike")
     parser.add_argument("--single-threaded", nargs="?", const="1", metavar="0|1", help="the class has one thread")
     parser.add_argument("--log-level", metavar="LEVEL", help="(default INFO)")
+    watch_options.add_format(parser)
     parser.add_argument("--debug", nargs="?", const="true", metavar="BOOL", help="log at level DEBUG")
     parser.add_argument("--tracing", nargs="?", const="1", metavar="0|1", help="trace calls: docs/tracing.md")
     parser.add_argument("--pidfile", metavar="PATH", help="write the process's number there")
@@ -83,7 +84,7 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     settings = settings_of(parsed, environment)
     from executor import app
 
-    app.log_to_stderr(settings.log_level)
+    app.log_to_stderr(settings.log_level, settings.watch.log_format)
     for told in notes(parsed, environment):
         log.info("%s", told)
     if parsed.tracing is not None:
@@ -127,7 +128,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
         metrics_port=said.port("metrics", 6000),
         metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
         metrics_on_http=False,
-        watch=Watch(page=False),
+        watch=Watch(log_format=parsed.log_format, page=False),
     )
 
 

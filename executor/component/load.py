@@ -69,7 +69,9 @@ def imported_class(target: str) -> type:
     try:
         module = import_module(where)
     except ImportError as exc:
-        raise _bad(f"component module {where}: {exc}") from exc
+        near = sorted(each.stem for each in Path.cwd().glob("*.py")) if exc.name == where else []
+        here = f"; in {Path.cwd()} there are {', '.join(near)}" if near else ""
+        raise _bad(f"component module {where}: {exc}{here}") from exc
     except (Exception, SystemExit) as exc:
         raise _bad(f"component module {where}: {type(exc).__name__}: {exc}") from exc
     return _class_in(module, name, where)

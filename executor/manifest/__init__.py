@@ -208,8 +208,11 @@ def _other(document: Document, kinds: list[str]) -> str:
     if not isinstance(document.value, dict):
         return "no mapping"
     api_version, kind = _head(document)
+    if not (kind or api_version):
+        return "a mapping with neither kind nor apiVersion"
     what = f"a {kind}" if kind else "a mapping without kind"
-    return f"{what} of {api_version or 'no apiVersion'}{hint(kind, kinds) if kind not in kinds else ''}"
+    version = f"of {api_version}" if api_version else "without apiVersion"
+    return f"{what} {version}{hint(kind, kinds) if kind not in kinds else ''}"
 
 
 def _choose(ours: list[Document], predictor: str | None, document: str | int | None, label: str) -> Document:

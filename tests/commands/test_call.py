@@ -63,7 +63,7 @@ def test_feedback_on_the_answer(rest: list[str], tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\nreward: 0.5, sent as feedback\n")
     told = set(log.read_text().splitlines())
-    assert {"b.send_feedback([],0.5,None,None)", "r.send_feedback([],0.5,None,1)"} <= told
+    assert {"b.send_feedback(x#1,0.5,y,None)", "r.send_feedback(x#1,0.5,y,1)"} <= told
     assert not any(line.startswith("a.") for line in told)
     lacking = processes.run("call", where, "--data", "1", "--truth", "1")
     assert (lacking.returncode, lacking.stderr) == (2, "millrace: --truth: needs --reward as well\n")

@@ -16,6 +16,7 @@ from executor import cli, errors
 from executor.commands import microservice
 from executor.commands.microservice import notes, read_annotations, settings_of
 from executor.settings import ListenSettings, NodeSettings
+from executor.watching import Watch
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -34,6 +35,8 @@ def test_defaults_are_the_wrappers() -> None:
     assert said.listen == ListenSettings("0.0.0.0", 5000, 9000)
     assert (said.workers, said.threads, said.metrics_port, said.log_level) == (1, 1, 6000, "info")
     assert (said.strict, said.imported, said.default_timeout_s) == (False, True, None)
+    assert said.watch == Watch(page=False)
+    assert settings("MyModel", "--log-format", "json").watch.log_format == "json"
 
 
 @pytest.mark.parametrize(

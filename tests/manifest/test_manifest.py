@@ -121,7 +121,7 @@ def test_an_unclear_choice_does_not_hide_other_problems() -> None:
         (
             "a: 1\n---\nb: 2",
             [
-                f"line {line}: no SeldonDeployment in it: this is a mapping without kind of no apiVersion"
+                f"line {line}: no SeldonDeployment in it: this is a mapping with neither kind nor apiVersion"
                 for line in (1, 3)
             ],
         ),
@@ -134,7 +134,7 @@ def test_an_unclear_choice_does_not_hide_other_problems() -> None:
         ),
         (
             "kind: SeldonDeployment\n",
-            ["line 1: no SeldonDeployment in it: this is a SeldonDeployment of no apiVersion"],
+            ["line 1: no SeldonDeployment in it: this is a SeldonDeployment without apiVersion"],
         ),
     ],
 )

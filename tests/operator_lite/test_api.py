@@ -166,5 +166,13 @@ def test_a_kubeconfig_that_leads_nowhere(tmp_path: Path, text: str) -> None:
 
 def test_one_that_is_not_there(tmp_path: Path) -> None:
     connect: Callable[..., Api] = Api.connect
-    with pytest.raises(Error, match="no API server is known"):
+    with pytest.raises(Error, match=r"no API server is known: --kubeconfig .*nothing: there is no such file"):
         connect(str(tmp_path / "nothing"))
+
+
+def test_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect: Callable[..., Api] = Api.connect
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(Error, match=r"there is no .*none; --kubeconfig or KUBECONFIG names one"):
+        connect()

@@ -85,7 +85,7 @@ def option(server: str, name: str, value: Any, allowed: tuple[str, ...]) -> str:
 def needs_uri(server: str, value: Any) -> str:
     """`value` if it can be a URI. Raises ComponentError."""
     if not isinstance(value, str) or not value:
-        raise bad(f"{server}: model_uri is missing; it says where the model is")
+        raise bad(f"{server}: model_uri is missing; it says where the model is (in a manifest the node's modelUri)")
     return value
 
 
