@@ -44,6 +44,7 @@ class VirtualIp:
         self.connections = 0
         self._turn = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -51,17 +52,21 @@ class VirtualIp:
         self._tasks.add(task)
         self.connections += 1
         host, _, port = self.targets[next(self._turn) % len(self.targets)].rpartition(":")
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
-            await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
+        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.CancelledError):
+            if not self._over:
+                behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+                await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
         self._tasks.discard(task)
 
     async def end(self) -> None:
         """Ends every connection."""
+        self._over = True
+        await asyncio.sleep(0)  # for those just taken, whose tasks have not begun
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks)
+        await asyncio.sleep(0)  # a transport is closed by the loop's next pass
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
