@@ -201,8 +201,12 @@ async def test_behind_a_virtual_ip_a_server_that_joins_gets_its_share() -> None:
             async with asyncio.timeout(20):
                 while front.connections < before + 8:
                     await shares(made, nodes, 150, 150)
-            counts = await shares(made, nodes, 1200, 150)
-            assert min(counts) >= 120, counts
+            # What each has at one moment is chance: connections end one by one.
+            counts = [0, 0, 0]
+            async with asyncio.timeout(20):
+                while front.connections < before + 32:
+                    counts = list(map(sum, zip(counts, await shares(made, nodes, 150, 150), strict=True)))
+            assert min(counts) >= sum(counts) / 10, counts
 
 
 async def test_a_virtual_ip_without_load_has_one_connection_that_is_renewed() -> None:
