@@ -438,6 +438,16 @@ cdef bint json_odd(json_t *json) noexcept nogil:
     return byte == c'N' or byte == c'I' or (byte == c'-' and json.end - json.at > 1 and json.at[1] == c'I')
 
 
+# Whether a member of an array may begin here, not what follows one.
+cdef bint is_member(const json_t *json) noexcept nogil:
+    cdef const unsigned char *at = json.at
+    while at > json.start:
+        at -= 1
+        if at[0] != c' ' and at[0] != c'\n' and at[0] != c'\t' and at[0] != c'\r':
+            return at[0] == c',' or at[0] == c'['
+    return False
+
+
 cdef int json_row(json_t *json, grid_t *grid) noexcept nogil:
     cdef row_t row
     cdef int state
@@ -463,7 +473,7 @@ cdef int json_row(json_t *json, grid_t *grid) noexcept nogil:
         return 0
     if json.at > json.start and json.at < json.end and json.at[0] == c'I' and (json.at - 1)[0] == c'-':
         json.at -= 1
-    if json_odd(json):
+    if json_odd(json) and is_member(json):
         return 0
     return json_expected(json, b"a number, ',' or ']'")
 

@@ -107,10 +107,15 @@ def change_encoding(message: native.Message) -> bool:
     if not accepts(lambda: made.append(codec_face.transcode(message, Encoding.SELDON_PROTO)), len(message)):
         return False
     theirs = CLASSES[Form(message.form)].FromString(bytes(made[0]))
+    try:
+        said = json_format.MessageToDict(theirs)
+    except (ValueError, json_format.SerializeToJsonError):  # NaN, which came bare, has no place in a list
+        assert not accepts(lambda: codec_face.transcode(made[0], Encoding.SELDON_JSON), len(made[0]))
+        return True
     text = bytes(codec_face.transcode(made[0], Encoding.SELDON_JSON))
     again = codec_face.transcode(native.Message(text, Encoding.SELDON_JSON, message.form), Encoding.SELDON_PROTO)
     second = CLASSES[Form(message.form)].FromString(bytes(again))
-    assert json_format.MessageToDict(theirs) == json_format.MessageToDict(second)
+    assert said == json_format.MessageToDict(second)
     return True
 
 

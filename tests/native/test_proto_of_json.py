@@ -239,6 +239,13 @@ def test_numbers_that_are_not_finite_may_stand_bare() -> None:
     assert found.meta.tags["t"].number_value == float("inf")
 
 
+@pytest.mark.parametrize("values", ["1NaN", "1 Infinity", "1-Infinity", "[1]NaN"])
+def test_numbers_that_are_not_finite_stand_where_a_member_may(values: str) -> None:
+    for text in (f'{{"data":{{"tensor":{{"shape":[2],"values":[{values}]}}}}}}', f'{{"data":{{"ndarray":[{values}]}}}}'):
+        message, _ = refusal(text)
+        assert "expected" in message
+
+
 def test_a_long_name_is_cut_between_characters() -> None:
     message, offset = refusal('{"' + "é" * 100 + '":1}')
     assert message.startswith('unknown field "' + "é" * 32 + '" of seldon.protos.SeldonMessage')
