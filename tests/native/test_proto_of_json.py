@@ -241,8 +241,8 @@ def test_numbers_that_are_not_finite_may_stand_bare() -> None:
 
 @pytest.mark.parametrize("values", ["1NaN", "1 Infinity", "1-Infinity", "[1]NaN"])
 def test_numbers_that_are_not_finite_stand_where_a_member_may(values: str) -> None:
-    for text in (f'{{"data":{{"tensor":{{"shape":[2],"values":[{values}]}}}}}}', f'{{"data":{{"ndarray":[{values}]}}}}'):
-        message, _ = refusal(text)
+    for data in (f'"tensor":{{"shape":[2],"values":[{values}]}}', f'"ndarray":[{values}]'):
+        message, _ = refusal(f'{{"data":{{{data}}}}}')
         assert "expected" in message
 
 
