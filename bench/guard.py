@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ AGAIN = 2
 from process to process, and can only add."""
 
 PLAIN = Way()
+_LIBRARIES = ("platlib", "purelib")
 Counts = Callable[[], dict[str, float]]
 """Counts instructions per request of each scenario."""
 
@@ -284,12 +286,13 @@ def measure(package: Path, folder: Path, count: int = COUNT, way: Way = PLAIN) -
     shutil.copytree(ROOT / "bench", out / "suite" / "bench", ignore=shutil.ignore_patterns("results", "__pycache__"))
     command = [
         *("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/profile"),
-        *(sys.executable, "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
+        # Without `site`: an editable installation's hook would put this tree before the package.
+        *(sys.executable, "-S", "-P", "-m", "bench.guard_drive", "--count", str(count), "--marks", str(marks())),
         *way.arguments,
     ]
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{package}:{out / 'suite'}",
+        "PYTHONPATH": ":".join([str(package), str(out / "suite"), *dict.fromkeys(map(sysconfig.get_path, _LIBRARIES))]),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -105,8 +105,15 @@ def script(recipe: Recipe) -> str:
         _quoted("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", root / "tmp") if _own_tmp(recipe) else ":",
         *(_quoted("chmod", "go+x", f"{root}{path}") for path in _closed_parents(recipe.opened)),
     ]
+    hidden = [each for each in recipe.opened if any(Path(each).is_relative_to(mount.target) for mount in recipe.mounts)]
+    kept = {each: folder / f"kept-{number}" for number, each in enumerate(hidden)}
+    for each, place in kept.items():
+        place.mkdir(exist_ok=True)
+        lines.append(_quoted("mount", "--rbind", f"{root}{each}", place))
     for mount in recipe.mounts:
         lines += _mounted(mount, root)
+    for each, place in kept.items():  # what the container needs stays in sight, whatever volume lies above it
+        lines += [_quoted("mkdir", "-p", f"{root}{each}"), _quoted("mount", "--rbind", place, f"{root}{each}")]
     if recipe.rights.read_only_root:
         lines.append(_quoted("mount", "-o", "remount,ro", root))
     entered = 'cd "$0" && exec "$@"'
