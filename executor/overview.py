@@ -79,9 +79,9 @@ class Overview:
         return {
             "name": node.name,
             "type": node.implementation or str(node.type),
-            "reached": _short(self._reached.get(node.name, "")),
+            "reached": _short(self._reached.get(node.name, "")) or ("" if node.needs_endpoint else "built in"),
             "children": list(node.children),
-            "picks": node.picks,
+            "splits": node.picks or node.route is not None,
             **times,
             "count": count,
             "busy": busy,

@@ -73,7 +73,7 @@ async def test_who_picks_shows_its_branches(store: Store) -> None:
         {"name": "ab", "label": "ab", "chance": None},
         {"name": "c", "label": "c", "chance": 0.95, "pulls": 3},
     ]
-    assert [nodes[name]["picks"] for name in ("ab", "eg", "a")] == [True, True, False]
+    assert [nodes[name]["splits"] for name in ("ab", "eg", "a")] == [True, True, False]
     assert [nodes[name]["count"] for name in ("ab", "eg", "a")] == [None, None, 0]
 
 

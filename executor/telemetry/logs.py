@@ -128,14 +128,14 @@ class Output(logging.Handler):
             line = (form % (self._time(when), who, *fields)).encode("utf-8", "replace")
             size += len(line)
             if size > LINES_BYTES and lines:
-                self._put(b"".join(lines))
+                self._put(b"".join(lines), len(lines))
                 lines, size = [], len(line)
             lines.append(line)
-        self._put(b"".join(lines))
+        self._put(b"".join(lines), len(lines))
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes, count: int = 1) -> None:
         if self._writer is not None:
-            self._writer.put(data)
+            self._writer.put(data, count)
         else:
             self._stream.write(data.decode())
             self._stream.flush()
@@ -245,11 +245,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="millrace-log", daemon=True)
         self._thread.start()
 
-    def put(self, line: bytes) -> None:
-        """Has a line written some time; drops it when too much waits already."""
+    def put(self, line: bytes, count: int = 1) -> None:
+        """Has a line written some time, or so many that go together; drops it when too much waits already."""
         with self._change:
             if self._closed or self._bytes + len(line) > WAITING_BYTES:
-                self.lost += 1
+                self.lost += count
                 return
             self._lines.append(line)
             self._bytes += len(line)

@@ -96,8 +96,8 @@ def test_a_graph_at_work(chromium: Browser, programs: Programs, arguments: list[
     program = programs.serve("run", *arguments).ready()
     with Load(program), opened(chromium, url(program), size) as seen:
         seen.until("/[1-9]/.test(document.getElementById('rate').textContent)")
-        figures = "document.querySelectorAll('#graph .figures span:not([hidden]) em')"
-        seen.until(f"[...{figures}].every(each => each.textContent !== '–')")
+        figures = "[...document.querySelectorAll('#graph .figures span:not([hidden]) em')]"
+        seen.until(f"{figures}.every(each => each.textContent !== '–')")
         assert seen.text("#state") == "ready"
         assert seen.text("#name") == "demo"
         assert re.search(r"main · \d+ clients? · \d+ requests so far", seen.text("#about"))

@@ -146,3 +146,29 @@ def test_a_descriptor_that_does_not_block_is_waited_for() -> None:
 
 def test_what_steers_a_terminal_is_shown() -> None:
     assert logs.shown("a\x1b[31m\r\nb\x9b\x7f") == r"a\x1b[31m\x0d\x0ab\x9b\x7f"
+
+
+SERVED = [(1000.5, ("grpc", "/p", "OK", f"id-{number}", 1.25, 3, 4)) for number in range(200)]
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_lines_of_the_access_log_are_as_others(tmp_path: Path, form: str) -> None:
+    fields = {"protocol": "grpc", "path": "/p", "code": "OK", "puid": "id-0", "duration_ms": 1.25}
+    with logged.to_file(tmp_path / "log", "info", form, 3) as told:
+        quoted = [(when, (a, f'"{b}"', f'"{c}"', f'"{d}"', *rest)) for when, (a, b, c, d, *rest) in SERVED]
+        told.output.access(SERVED if form == "console" else quoted)  # type: ignore[arg-type]
+        told.output.write(1000.5, "INFO", logs.ACCESS, "request", {**fields, "bytes_in": 3, "bytes_out": 4})
+        if form == "json":
+            lines = [json.dumps(json.loads(line)) for line in told.lines]
+        else:
+            lines = [line.replace("1.250", "1.25") for line in told.lines]
+    assert len(lines) == 201
+    assert lines[0] == lines[-1]
+    assert "id-199" in lines[199]
+
+
+def test_lines_that_go_together_are_lost_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "WAITING_BYTES", 0)
+    with logged.to_file(tmp_path / "log", "info") as told:
+        told.output.access(SERVED)
+        assert told.output.lost == 200
