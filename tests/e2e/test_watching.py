@@ -11,7 +11,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,11 @@ from support.processes import Program, Programs, children, poll
 from support.serving import node
 
 SOURCE = """
-import os
-
 class Model:
     def predict(self, X, names):
         if X == "secret-fail":
             raise ValueError("asked to")
         return X
-
-class Status:
-    def predict(self, X, names):
-        return str(os.getpid())
 """
 SERVICE = "/seldon.protos.Seldon/Predict"
 PREDICTIONS = "/api/v1.0/predictions"
@@ -48,7 +41,7 @@ def programs() -> Iterator[Programs]:
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
-    """A graph with one component, and a node that nobody serves."""
+    """A graph of two components."""
     (tmp_path / "model.py").write_text(SOURCE)
     (tmp_path / "graph.yaml").write_text(serving.deployment(node("t", "transformer", node("m", "model"))))
     return [
@@ -65,13 +58,11 @@ def said(program: Program, logger: str) -> list[dict[str, Any]]:
 
 def fail(program: Program, puid: str = "id") -> None:
     """A failed request on each front."""
-    with closing(GrpcClient(program.grpc).channel) as channel:
-        grpc = GrpcClient(program.grpc)
-        for client in (grpc, RestClient(program.http_port)):
-            with pytest.raises(Refused):
-                client.predict({"strData": SECRET}, headers=[("seldon-puid", puid)])
-        grpc.channel.close()
-        assert channel is not None
+    grpc = GrpcClient(program.grpc)
+    for client in (grpc, RestClient(program.http_port)):
+        with pytest.raises(Refused):
+            client.predict({"strData": SECRET}, headers=[("seldon-puid", puid)])
+    grpc.channel.close()
 
 
 def test_a_failed_request_has_a_line_with_puid_node_and_reason(programs: Programs, arguments: list[str]) -> None:
@@ -123,10 +114,8 @@ def test_a_deadline_names_the_node_that_was_waited_for(programs: Programs, tmp_p
         where = f"slow=http://127.0.0.1:{silent.getsockname()[1]}"
         program = programs.serve("run", str(tmp_path / "graph.yaml"), "--endpoint", where, "--log-format", "json")
         program.ready()
-        grpc = GrpcClient(program.grpc)
         with pytest.raises(Refused):
             RestClient(program.http_port).predict({"strData": "x"}, timeout_s=0.1)
-        grpc.channel.close()
         program.wait_for(lambda: said(program, "millrace.requests"))
         (line,) = said(program, "millrace.requests")
         assert (line["node"], line["code"]) == ("slow", 500)
