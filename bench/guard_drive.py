@@ -34,12 +34,17 @@ from executor.types import Encoding, Method, Walk
 
 BATCH = 16
 """Requests sent at once, as from a client with that many in flight."""
+ALONE = 1
+"""For components on the loop: after some milliseconds of them it turns to others, and how many calls those are is a
+matter of how fast the machine is.
+"""
 WARM = 4 * BATCH
 WINDOW = 2**31 - 1
 END_OF_ANSWER = b"\x01\x05\x00\x00"
 """Type and flags of a HEADERS frame that ends a stream, and half of a stream number: one for each answer."""
 # Small payloads: what a byte costs shows in time, what a request costs in instructions.
-GRAPHS = {"echo": (64, "echo"), "node": (64, "node"), "fan3": (64, "fan3"), "quick": (64, "quick")}
+GRAPHS = {"echo": (64, BATCH), "node": (64, BATCH), "fan3": (64, BATCH), "quick": (64, ALONE)}
+"""By scenario: bytes of the payload, requests sent at once."""
 JSON = "json-node"
 NAMES = (*GRAPHS, JSON)
 NOTHING, FAILURES, ACCESS = LOGS = ("nothing", "failures", "access")
@@ -196,6 +201,7 @@ class Client:
     def __init__(self, sock: socket.socket, recorded: Recorded) -> None:
         self._sock, self._recorded = sock, recorded
         self._wanted, self._seen, self._tail = 0, 0, b""
+        self._batches: Iterator[tuple[int, bytes]] = iter(())
         self._done = asyncio.Event()
         sock.send(recorded.preface())
         asyncio.get_running_loop().add_reader(sock, self._read)
@@ -205,19 +211,26 @@ class Client:
         self._seen += data.count(END_OF_ANSWER)
         self._tail = data[1 - len(END_OF_ANSWER) :]
         if self._seen >= self._wanted:
+            self._next()
+
+    def _next(self) -> None:
+        count, batch = next(self._batches, (0, b""))
+        if count:
+            self._wanted += count
+            self._sock.send(batch)
+        else:
             self._done.set()
 
-    def record(self, count: int) -> list[bytes]:
-        """The next `count` requests, in batches."""
-        return [self._recorded.requests(BATCH) for _ in range(count // BATCH)]
+    def record(self, count: int, batch: int) -> list[tuple[int, bytes]]:
+        """The next `count` requests, so many in each batch; each comes with its number."""
+        return [(batch, self._recorded.requests(batch)) for _ in range(count // batch)]
 
-    async def play(self, batches: list[bytes]) -> None:
+    async def play(self, batches: list[tuple[int, bytes]]) -> None:
         """Sends a batch, waits for its answers, and so on."""
-        for batch in batches:
-            self._wanted += BATCH
-            self._done.clear()
-            self._sock.send(batch)
-            await asyncio.wait_for(self._done.wait(), 300)
+        self._batches = iter(batches)
+        self._done.clear()
+        self._next()
+        await asyncio.wait_for(self._done.wait(), 300)
 
     def close(self) -> None:
         """Ends it."""
@@ -263,20 +276,20 @@ async def drive(names: list[str], count: int, marks: Marks, way: Way) -> None:
     with tempfile.TemporaryDirectory() as folder:
         node = Server(scenarios.manifest(echo), RunSettings(""), Path(folder), node=True, way=Way(way.bare, NOTHING))
         for name in names:
-            size, graph = GRAPHS.get(name, (64, "node"))
-            scenario = scenarios.SCENARIOS[graph]
+            scenario = scenarios.SCENARIOS["node" if name == JSON else name]
             server = Server(scenarios.manifest(scenario), settings_of(scenario, node), Path(folder), way=way)
             await server.nodes.start()
-            await (_json(server, count, marks) if name == JSON else _grpc(name, server, size, count, marks))
+            await (_json(server, count, marks) if name == JSON else _grpc(name, server, count, marks))
             server.close()
             print(f"{name} done", flush=True)
         node.close()
 
 
-async def _grpc(name: str, server: Server, size: int, count: int, marks: Marks) -> None:
+async def _grpc(name: str, server: Server, count: int, marks: Marks) -> None:
+    size, batch = GRAPHS[name]
     client = Client(server.connect(), Recorded(scenarios.FRONT_GRPC, payloads.tensor_request(size)))
-    await client.play(client.record(WARM))
-    recorded = {times: client.record(times * count) for times in (1, 2)}
+    await client.play(client.record(WARM, batch))
+    recorded = {times: client.record(times * count, batch) for times in (1, 2)}
     marks.start()
     for times, batches in recorded.items():
         with marks.counted(f"{name} {times}"):
