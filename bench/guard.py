@@ -38,6 +38,8 @@ AGAIN = 2
 from process to process, and can only add."""
 
 PLAIN = Way()
+KEPT = 8
+"""How many built packages stay in the cache."""
 _LIBRARIES = ("platlib", "purelib")
 Counts = Callable[[], dict[str, float]]
 """Counts instructions per request of each scenario."""
@@ -238,10 +240,22 @@ def installed(tree: Path) -> Path:
             print(f"building {tree.name} (up to a few minutes) …", file=sys.stderr, flush=True)
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
             done = subprocess.run([*command, "--target", str(target), str(source)], capture_output=True, text=True)
+            forget(target.parent)
         if done.returncode:
             raise BenchError(f"it does not build: {(done.stderr or done.stdout).strip()[-400:]}")
-        (target / "done").touch()
+    (target / "done").touch()
     return target
+
+
+def forget(cache: Path) -> None:
+    """Leaves the packages that were used last, and what is being built."""
+
+    def used(tree: Path) -> float:
+        return (tree / "done").stat().st_mtime
+
+    whole = sorted((done.parent for done in cache.glob("tree-*/done")), key=used, reverse=True)
+    for tree in whole[KEPT:]:
+        shutil.rmtree(tree, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Owns the tests of `bench.guard` and `bench.guard_drive`: what is counted and what fails."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_a_tree_that_does_not_build_is_an_error_with_its_reason(
     broken = tree(tmp_path / "tree", {"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'nothing'\n"})
     with pytest.raises(BenchError, match=r"(?s)it does not build: .*No module named .nothing"):
         guard.installed(broken)
+
+
+def test_the_cache_keeps_the_packages_that_were_used_last(tmp_path: Path) -> None:
+    for number in range(guard.KEPT + 2):
+        os.utime(tree(tmp_path / f"tree-{number}", {"done": ""}) / "done", (number, number))
+    tree(tmp_path / "tree-begun", {"executor/a.py": "1"})
+    guard.forget(tmp_path)
+    left = {f"tree-{number}" for number in range(2, guard.KEPT + 2)}
+    assert {path.name for path in tmp_path.iterdir()} == left | {"tree-begun"}
 
 
 def test_the_verdict_names_what_rose() -> None:
