@@ -2,9 +2,11 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from support.processes import Programs
 
 # A busy machine must not fail a property test by its clock, and in CI the same commit must give the same result.
 settings.register_profile("here", deadline=None)
@@ -16,3 +18,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def _no_garbage_of_others() -> None:
     """Tests that count what native code holds begin without what earlier modules left to the collector."""
     gc.collect()
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """What starts programs, and has stopped them all by the test's end."""
+    with Programs() as started:
+        yield started

@@ -6,7 +6,6 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from executor.state.sqlite import SqliteStore
 KINDS = ["EPSILON_GREEDY", "THOMPSON_SAMPLING", "UCB1", "EXP3"]
 CHANCES = {"poor": 0.1, "good": 0.9}
 KEY = "demo/main/r"
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 def manifest(kind: str, *children: str, **parameters: Any) -> str:

@@ -29,12 +29,6 @@ Start = Callable[..., Container]
 
 
 @pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
-
-
-@pytest.fixture
 def start(programs: Programs) -> Start:
     """Starts a container for a graph."""
 

@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,6 @@ class Model:
 """
 JSON = [("Content-Type", "application/json")]
 ENVIRONMENT = {"SELDON_DEPLOYMENT_ID": "dep", "PREDICTOR_ID": "main", "PREDICTOR_LABELS": '{"version":"v3"}'}
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
-
-
-@pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     (tmp_path / "model.py").write_text(SOURCE)
     (tmp_path / "graph.yaml").write_text(serving.deployment(GRAPH))

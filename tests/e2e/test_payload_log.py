@@ -38,12 +38,6 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
-
-
 def names(root: Mapping[str, Any]) -> list[str]:
     return [root["name"], *(name for child in root["children"] for name in names(child))]
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +14,6 @@ from support.serving import COMPONENTS, node
 
 GIVEN = ["--component", f"m={COMPONENTS}:Said"]
 WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 def manifest(name: str) -> str:

@@ -5,7 +5,7 @@ Tests `component.servers`, `prepackaged` and `storage.fetch` together.
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,6 @@ spec:
 """
 ROW = [5.1, 3.5, 1.4, 0.2]
 ASKED = {"data": {"ndarray": [ROW]}}
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 @pytest.fixture

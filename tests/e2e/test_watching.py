@@ -10,7 +10,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,6 @@ class Model:
 SERVICE = "/seldon.protos.Seldon/Predict"
 PREDICTIONS = "/api/v1.0/predictions"
 SECRET = "secret-fail"
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 @pytest.fixture

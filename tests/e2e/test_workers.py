@@ -25,12 +25,6 @@ Serve = Callable[..., Program]
 
 
 @pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
-
-
-@pytest.fixture
 def serve(programs: Programs, tmp_path: Path) -> Serve:
     """Starts two workers with a component as the one node."""
 

@@ -8,7 +8,6 @@ to the unix socket of whoever serves.
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from support.serving import COMPONENTS, node
 
 MODEL = node("m", "model")
 SAID = "x"
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 def before(programs: Programs, folder: Path, endpoint: str) -> Program:

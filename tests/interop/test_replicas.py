@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,12 +64,6 @@ class Load:
 def replica(programs: Programs, port: int) -> Program:
     listen = ("--grpc-port", str(port), "--http-port", "0", "--log-level", "warning")
     return programs.start("node", COMPONENT, *listen)
-
-
-@pytest.fixture
-def programs() -> Iterator[Programs]:
-    with Programs() as started:
-        yield started
 
 
 def states(made: Channel) -> Counter[str]:
