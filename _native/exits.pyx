@@ -105,9 +105,12 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
         cancel_callback(job, call)
     elif job.task != NULL:
         cancel_task(job)
-    elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
-        call.waited = meter_now() - job.waited
-        job_over(job)            # no thread had taken it: its slot is free again at once
+    elif job.exit.modes[job.method] == MODE_BLOCKING:
+        if pool_drop(<pool_t *>job.exit.pool, job):
+            call.waited = meter_now() - job.waited
+            job_over(job)        # no thread had taken it: its slot is free again at once
+        else:
+            call.waited = job.waited
 
 
 cdef void cancel_task(job_t *job) noexcept with gil:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -327,6 +328,34 @@ async def test_times_are_told_where_they_are_asked_for(made: list[Traced]) -> No
     assert made[0].tracer.sampled == 0
 
 
+async def test_a_call_that_waited_and_then_ran_out_of_time_tells_that_it_waited(made: list[Traced]) -> None:
+    running, gate = threading.Semaphore(0), threading.Event()
+
+    def handle(message: native.Message, context: exits.Context) -> native.Message:
+        running.release()
+        gate.wait(10)
+        return message
+
+    made.append(Traced(node("m"), replaced={"m": dict.fromkeys(Method, (Mode.BLOCKING, handle))}))
+    first = [made[0].start() for _ in range(4)]  # as many as there are threads
+    for _ in first:
+        await asyncio.to_thread(running.acquire)
+    late = made[0].start([("millrace-timing", "1")], deadline=time.monotonic() + 0.5)
+    await asyncio.sleep(0.05)
+    gate.set()
+    gate = threading.Event()
+    await asyncio.to_thread(running.acquire)
+    with pytest.raises(errors.DeadlineError):
+        await late.future
+    gate.set()
+    await asyncio.gather(*(each.future for each in first))
+    told = entries(made[0].times[0])["m"]
+    assert told["queue"] >= 50  # type: ignore[operator]
+    assert told["queue"] + told["compute"] == pytest.approx(told["dur"], abs=0.01)  # type: ignore[operator]
+    (call,) = [each for each in made[0].spans() if each.kind == CLIENT and each.status == ERROR]
+    assert call.attributes["millrace.queue.seconds"] >= 0.05
+
+
 async def test_times_of_a_failure_lead_to_the_node_that_failed(made: list[Traced]) -> None:
     graph = node("c", "combiner", node("good"), node("bad"))
     made.append(Traced(graph, replaced={"good": sleeping(0.0), "bad": failing()}))
@@ -350,6 +379,20 @@ async def test_names_become_tokens_and_many_nodes_fit(made: list[Traced]) -> Non
     assert len(told) <= 4096
     assert re.fullmatch(r'millrace;dur=[\d.]+;queue=[\d.]+;desc="[\w.\- ]+"(, [\w.\-]+(;\w+=[\d.]+)+)+', told)
     assert len(entries(told)) > 20
+
+
+async def test_a_long_path_leaves_room_for_the_nodes_on_it(made: list[Traced]) -> None:
+    graph = node(f"{'n' * 125}{99}")
+    for number in reversed(range(40)):
+        graph = node(f"{'n' * 125}{number:02}", "model", graph)
+    made.append(Traced(graph))
+    await made[0].run([("millrace-timing", "1")])
+    told = made[0].times[0]
+    assert len(told) <= 4096
+    found = entries(told)
+    path = str(found.pop("millrace")["desc"]).split(" ")
+    assert path == [f"{'n' * 125}{number:02}" for number in range(len(path))]
+    assert min(len(path), len(found)) >= 8
 
 
 async def test_what_a_node_says_of_itself_is_told_apart(made: list[Traced]) -> None:
