@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.collector import CLIENT, ERROR, SERVER, UNSET, Span, parsed
 from support.graphs import Bench, Recorder, failing, node, text
+from support.servers import until
 
 from executor import errors
 from executor._native import exits, front, propagation, seldon, span, tracer
@@ -287,6 +288,38 @@ async def test_bad_settings_are_refused(made: list[Traced]) -> None:
     with pytest.raises(ValueError, match="method 9"):
         programs.Program(made[0].bench.plan.nodes, [made[0].bench.endpoints["m"]], spans=[(0, {9: b""})])
 
+
+
+class Quitting:
+    """A callback node that answers nothing; its `request` is cancelled when a call of it is."""
+
+    def __init__(self) -> None:
+        self.request: front.Request | None = None
+
+    def begin(self, message: native.Message, context: exits.Context, pending: exits.Pending) -> "Quitting":
+        return self
+
+    def cancel(self) -> None:
+        if self.request is not None:
+            self.request.cancel()
+
+    def handlers(self) -> dict[Method, tuple[Mode, Any]]:
+        return dict.fromkeys(Method, (Mode.CALLBACK, self.begin))
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_call_that_ends_behind_its_request_is_in_no_span(made: list[Traced], late: bool) -> None:
+    quitting = Quitting()
+    bad = {} if late else {"bad": dict.fromkeys(Method, (Mode.BLOCKING, failing()[Method.PREDICT][1]))}
+    graph = node("c", "combiner", node("w"), node("v"), node("bad"))
+    made.append(Traced(graph, replaced={"w": quitting.handlers(), "v": Quitting().handlers(), **bad}))
+    if late:
+        made[0].bench.endpoints["w"].timeout_s = 0.01
+    quitting.request = made[0].start([("millrace-timing", "1")])
+    await until(lambda: made[0].bench.engine.in_flight == 0)
+    names = [each.name for each in made[0].spans()]
+    assert names[-1] == "POST /x"
+    assert sorted(names[:-1]) == ["bad predict", "v predict"]
 
 # --- where the time went -----------------------------------------------------------------------------
 
