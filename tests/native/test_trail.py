@@ -289,7 +289,6 @@ async def test_bad_settings_are_refused(made: list[Traced]) -> None:
         programs.Program(made[0].bench.plan.nodes, [made[0].bench.endpoints["m"]], spans=[(0, {9: b""})])
 
 
-
 class Quitting:
     """A callback node that answers nothing; its `request` is cancelled when a call of it is."""
 
@@ -320,6 +319,7 @@ async def test_a_call_that_ends_behind_its_request_is_in_no_span(made: list[Trac
     names = [each.name for each in made[0].spans()]
     assert names[-1] == "POST /x"
     assert sorted(names[:-1]) == ["bad predict", "v predict"]
+
 
 # --- where the time went -----------------------------------------------------------------------------
 
