@@ -64,7 +64,7 @@ cdef request_t *request_new(
     request.message = message
     request.metadata = metadata
     request.trail = trail_of(engine.tracer, &request.metadata, program.count)
-    request.tap = NULL if program.tap == NULL or tap_skips(metadata) else program.tap
+    request.tap = NULL if program.tap == NULL or tap_skips(request.metadata) else program.tap
     request.puid_size = min(puid_size, sizeof(request.puid))
     memcpy(request.puid, puid, request.puid_size)
     request.deadline = deadline

@@ -96,17 +96,15 @@ cdef void exit_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
     cdef job_t *job = <job_t *>call.token
     job.call = NULL
     if job.work.queued and job.context == NULL:
-        # Not begun yet.
         reactor_drop_work(job.exit.reactor, &job.work)
-        job_over(job)
+        job_over(job)            # it had not begun
     elif job.work.queued:
         return                   # answered: the delivery finds that nobody waits
     elif job.exit.modes[job.method] == MODE_CALLBACK:
         cancel_callback(job, call)
     elif job.task != NULL:
         cancel_task(job)
-    elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job):
-        call.waited = meter_now() - job.waited
+    elif job.exit.modes[job.method] == MODE_BLOCKING and pool_drop(<pool_t *>job.exit.pool, job, call):
         job_over(job)            # no thread had taken it: its slot is free again at once
 
 
@@ -340,8 +338,8 @@ cdef job_t *pool_take(pool_t *pool) noexcept nogil:
     return job
 
 
-# Takes a job out of the queue; whether it was there still.
-cdef bint pool_drop(pool_t *pool, job_t *job) noexcept nogil:
+# Takes a job out of the queue; whether it was there still. `call` is told how long it waited there.
+cdef bint pool_drop(pool_t *pool, job_t *job, call_t *call) noexcept nogil:
     cdef job_t *before = NULL
     cdef job_t *each
     pthread_mutex_lock(&pool.lock)
@@ -356,6 +354,8 @@ cdef bint pool_drop(pool_t *pool, job_t *job) noexcept nogil:
             before.next = job.next
         if pool.last == job:
             pool.last = before
+        job.waited = meter_now() - job.waited
+    call.waited = job.waited
     pthread_mutex_unlock(&pool.lock)
     return each != NULL
 

@@ -104,6 +104,7 @@ cdef int label_entries(server_t *server, dict labels) except -1:
     for index in range(server.entry_count):
         entry = &server.entries[index]
         label = labels.get(PyBytes_FromStringAndSize(entry.path.data, entry.path.size).decode())
+        entry.label.size = 0     # what one had before may be gone
         if label is not None:
             entry.label.data = (<Label?>label).data
             entry.label.size = len((<Label>label).data)

@@ -13,6 +13,7 @@ cdef const char *OURS = b"millrace"
 
 cdef enum:
     NAME_MAX = 128               # bytes of a node's name
+    PATH_BYTES = 2048            # where a path has come so far, the rest of it is left out: nodes need room, too
     DIGITS_MAX = 12
 
 
@@ -92,8 +93,11 @@ cdef void timing_begin(out_t *out, double whole, double queued) noexcept nogil:
 
 
 cdef void timing_path(out_t *out, const char *name, size_t size, bint first, bint last) noexcept nogil:
-    put(out, b";desc=\"" if first else b" ")
-    if out.size < TIMING_MAX:
+    if first:
+        put(out, b";desc=\"")
+    if out.size < PATH_BYTES:
+        if not first:
+            put(out, b" ")
         put_name(out, name, size)
     if last:
         put(out, b"\"")

@@ -77,6 +77,7 @@ cdef void tracer_keep(tracer_t *tracer, out_t *out, int spans) noexcept nogil:
     kept.size = out.size
     kept.spans = spans
     out.data = NULL
+    out.size = out.room = 0
     if tracer.first == NULL:
         tracer.first = kept
     else:

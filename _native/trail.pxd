@@ -15,7 +15,7 @@ ctypedef struct place_t:
     unsigned long long span      # of the call under way
 
 ctypedef struct trail_t:
-    tracer_t *tracer             # NULL: it is not traced, only timed
+    tracer_t *tracer             # NULL: it is not traced (only timed), or over
     bint timed                   # the answer is to say where its time went
     bint blamed                  # it is known which node it failed at
     context_t context            # the trace, and the caller's span

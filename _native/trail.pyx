@@ -245,6 +245,8 @@ cdef void trail_end(
             put_server_span(trail, ending, now)
         if trail.spans > 0:
             tracer_keep(trail.tracer, &trail.out, trail.spans)
+        # Python that is told of a cancelled call may end the request at once; that call's own end comes only then.
+        trail.tracer = NULL
 
 
 cdef void trail_refused(tracer_t *tracer, const ending_t *ending, double began) noexcept nogil:

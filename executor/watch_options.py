@@ -9,10 +9,14 @@ from executor import errors, options
 from executor.telemetry.logs import FORMATS
 from executor.watching import Watch
 
+TRACES = """\
+traces go where OTEL_EXPORTER_OTLP_ENDPOINT says, in the environment; a request
+with the header `millrace-timing: 1` is told where its time went"""
+
 
 def add(parser: argparse.ArgumentParser, page: bool) -> None:
     """What `millrace run`, `node` and `executor` take. `page` says whether there is one on the REST port by itself."""
-    group = parser.add_argument_group("watching it")
+    group = parser.add_argument_group("watching it", TRACES)
     add_format(group)
     group.add_argument("--access-log", action="store_true", help="log a line for every request")
     default = "default: yes" if page else "default: with --admin-port"

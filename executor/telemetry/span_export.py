@@ -60,6 +60,8 @@ class SpanExport:
         self._task: asyncio.Task[None] | None = None
         self._told_lost = 0
         self._flushing = False
+        self._last = ""
+        """Why a batch was not taken when it was last tried."""
         self._losses = Losses("spans not sent")
 
     def wake(self) -> None:
@@ -115,6 +117,7 @@ class SpanExport:
 
     async def _deliver(self, chunks: list[bytes], count: int) -> None:
         request = span.request(self._source, chunks)
+        self._last = ""
         try:
             async with asyncio.timeout(self._export_s):
                 refused = min(await self._retried(request), count)
@@ -125,7 +128,7 @@ class SpanExport:
             self._lose(count, "the process ended while they were sent")
             raise
         except TimeoutError:
-            self._lose(count, f"not taken within {self._export_s:g} s")
+            self._lose(count, f"not taken within {self._export_s:g} s" + (f"; {self._last}" if self._last else ""))
         except Refused as error:
             self._lose(count, str(error))
         except Exception as error:
@@ -140,6 +143,7 @@ class SpanExport:
             except Refused as error:
                 if not error.again or self._flushing:
                     raise
+                self._last = str(error)
             await self._pause(pause_s * random.uniform(0.5, 1.0))
             pause_s *= 2
         return await self._send(request)

@@ -16,6 +16,8 @@ from executor._native import propagation
 GRPC, HTTP = "grpc", "http/protobuf"
 TRACES_PATH = "/v1/traces"
 GRPC_PORT, HTTP_PORT = 4317, 4318
+SPANS_MAX, DAY_MS = 1_000_000, 86_400_000
+"""The most that variables may ask for."""
 FORMS = {
     "tracecontext": propagation.W3C,
     "b3": propagation.B3,
@@ -111,12 +113,12 @@ class _Reader:
             self._text("OTEL_SERVICE_NAME") or attributes.pop("service.name", "") or self._text("JAEGER_SERVICE_NAME")
         )
         attributes.pop("service.name", None)
-        queue = self._number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, int, 1)
+        queue = self._number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, int, 1, SPANS_MAX)
         return TraceSettings(
             url,
             protocol,
             self._headers(),
-            self._number(self._otlp_name("TIMEOUT"), 10_000.0, float, 1) / 1000,
+            self._seconds(self._otlp_name("TIMEOUT"), 10_000.0),
             compression == "gzip",
             self._otlp("CERTIFICATE") or None,
             self._otlp("CLIENT_CERTIFICATE") or None,
@@ -128,9 +130,9 @@ class _Reader:
             ratio,
             rate,
             queue,
-            min(queue, self._number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, int, 1)),
-            self._number("OTEL_BSP_SCHEDULE_DELAY", 5000.0, float, 1) / 1000,
-            self._number("OTEL_BSP_EXPORT_TIMEOUT", 30_000.0, float, 1) / 1000,
+            min(queue, self._number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, int, 1, SPANS_MAX)),
+            self._seconds("OTEL_BSP_SCHEDULE_DELAY", 5000.0),
+            self._seconds("OTEL_BSP_EXPORT_TIMEOUT", 30_000.0),
         )
 
     # --- where to ---------------------------------------------------------------------------------------------
@@ -252,6 +254,9 @@ class _Reader:
     def _otlp(self, name: str) -> str:
         return self._text(self._otlp_name(name))
 
+    def _seconds(self, name: str, default_ms: float) -> float:
+        return self._number(name, default_ms, float, 1, DAY_MS) / 1000
+
     def _number(
         self, name: str, default: Value, kind: Callable[[str], Value], least: float, most: float = float("inf")
     ) -> Value:
@@ -264,7 +269,7 @@ class _Reader:
                 return value
         except ValueError:
             pass
-        end = "on" if most == float("inf") else f"to {most:g}"
+        end = "on" if most == float("inf") else f"to {most:.0f}"
         self.notes.append(f"{name} {text!r}: allowed are numbers from {least:g} {end}; {default:g} is used")
         return default
 

@@ -13,7 +13,7 @@ from support.graphs import Bench, answer, node, text
 from support.h2peer import connected, frame, grpc_head
 from support.servers import serving, until
 
-from executor._native import exits, front, program, seldon, tap
+from executor._native import exits, front, program, propagation, seldon, tap, tracer
 from executor._native import message as native
 from executor.types import Method, Mode, Walk
 
@@ -198,3 +198,21 @@ async def test_what_the_last_request_of_a_replaced_plan_said_is_handed_over() ->
         assert taken.said() == [(0, tap.REQUEST, "x"), (0, tap.RESPONSE, "late")]
         assert gone() is None
         taken.batches.clear()
+
+
+async def test_headers_that_a_tracer_puts_anew_are_asked_whether_to_skip(make: Make) -> None:
+    bench = make(node("a"))
+    bench.engine.trace(tracer.Tracer(bench.reactor, [propagation.W3C], parents=False, ratio=0))
+    taken = tapped(bench, ALL)
+    refused = [("traceparent", f"00-{7:032x}-{9:016x}-01"), ("x", "y" * 40)]
+
+    async def predict(*headers: tuple[str, str]) -> None:
+        asked = seldon.build("strData", "x")
+        await front.submit(bench.engine, bench.program, Walk.PREDICT, Method.PREDICT, asked, headers, "p").future
+
+    for _ in range(50):
+        await predict(*refused, ("seldon-skip-logging", "true"))
+    assert taken.batches == []
+    for _ in range(50):
+        await predict(*refused)
+    assert len(taken.said()) == 100

@@ -1,63 +1,25 @@
 """What is written down of requests: their spans and where their time went. Also `tracer`, which decides and keeps."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from support.collector import CLIENT, ERROR, SERVER, UNSET, Span, parsed
-from support.graphs import Bench, Recorder, failing, node, text
+from support.collector import CLIENT, ERROR, SERVER, UNSET, Span
+from support.graphs import Recorder, failing, node
+from support.servers import until
+from support.traced import Traced
 
 from executor import errors
-from executor._native import exits, front, propagation, seldon, span, tracer
+from executor._native import exits, front, seldon, tracer
 from executor._native import message as native
 from executor._native import program as programs
-from executor.graph.spec import Node
 from executor.status import Status
 from executor.types import Method, Mode, Walk
 
 TRACE, PARENT = f"{7:032x}", f"{9:016x}"
 GRPC, HTTP = 1, 2
-
-
-class Traced:
-    """A bench whose requests are traced, with a label of HTTP."""
-
-    def __init__(self, root: Node, *, kinds: int = 0, forms: Sequence[int] = (propagation.W3C,), **more: Any) -> None:
-        sampler = {key: more.pop(key) for key in ("parents", "ratio", "rate", "waiting_max", "batch", "bytes_max")
-                   if key in more}  # fmt: skip
-        self.headers: dict[str, dict[str, str]] = {}
-        replaced = more.pop("replaced", {})
-        self.bench = Bench(root, replaced=replaced, **more)
-        self.woken = 0
-        self.tracer = tracer.Tracer(self.bench.reactor, forms, wake=self._wake, **sampler)
-        self.bench.engine.trace(self.tracer)
-        spans = [
-            (kinds, {method: span.static(f"{each.name} {method.name.lower()}", span.CLIENT, {}) for method in Method})
-            for each in self.bench.plan.nodes
-        ]
-        bound = [self.bench.endpoints[each.name] if each.calls else None for each in self.bench.plan.nodes]
-        self.bench.program = programs.Program(self.bench.plan.nodes, bound, spans=spans)
-        self.label = tracer.Label(span.static("POST /x", span.SERVER, {}), lambda error: error.http_status)
-        self.times: list[str] = []
-
-    def _wake(self) -> None:
-        self.woken += 1
-
-    def start(self, headers: Sequence[tuple[str, str]] = (), *, walk: Walk = Walk.PREDICT, deadline: float = 0,
-              message: native.Message | None = None) -> front.Request:  # fmt: skip
-        return front.submit(
-            self.bench.engine, self.bench.program, walk, Method.PREDICT, message or seldon.build("strData", "x"),
-            headers, "puid-1", deadline, None, self.times.append, self.label,
-        )  # fmt: skip
-
-    async def run(self, headers: Sequence[tuple[str, str]] = (), **more: Any) -> native.Message:
-        return await asyncio.wait_for(self.start(headers, **more).future, 10)
-
-    def spans(self) -> list[Span]:
-        return parsed(self.tracer.take(100_000)[0])
 
 
 class Heard(Recorder):
@@ -287,91 +249,33 @@ async def test_bad_settings_are_refused(made: list[Traced]) -> None:
         programs.Program(made[0].bench.plan.nodes, [made[0].bench.endpoints["m"]], spans=[(0, {9: b""})])
 
 
-# --- where the time went -----------------------------------------------------------------------------
+class Quitting:
+    """A callback node that answers nothing; its `request` is cancelled when a call of it is."""
+
+    def __init__(self) -> None:
+        self.request: front.Request | None = None
+
+    def begin(self, message: native.Message, context: exits.Context, pending: exits.Pending) -> "Quitting":
+        return self
+
+    def cancel(self) -> None:
+        if self.request is not None:
+            self.request.cancel()
+
+    def handlers(self) -> dict[Method, tuple[Mode, Any]]:
+        return dict.fromkeys(Method, (Mode.CALLBACK, self.begin))
 
 
-def entries(told: str) -> dict[str, dict[str, float | str]]:
-    """Entries of a Server-Timing header by name."""
-    found: dict[str, dict[str, float | str]] = {}
-    for entry in told.split(", "):
-        name, *parts = entry.split(";")
-        values = dict(part.split("=") for part in parts)
-        found[name] = {key: value.strip('"') if key == "desc" else float(value) for key, value in values.items()}
-    return found
-
-
-def sleeping(seconds: float) -> dict[Method, tuple[Mode, Any]]:
-    def handle(message: native.Message, context: exits.Context) -> native.Message:
-        time.sleep(seconds)
-        return message
-
-    return dict.fromkeys(Method, (Mode.BLOCKING, handle))
-
-
-async def test_times_are_told_where_they_are_asked_for(made: list[Traced]) -> None:
-    graph = node("t", "transformer", node("c", "combiner", node("slow"), node("fast")))
-    made.append(Traced(graph, replaced={"slow": sleeping(0.05), "fast": sleeping(0.001)}, ratio=0))
-    await made[0].run()
-    assert made[0].times == []
-    await made[0].run([("millrace-timing", "1")])
-    found = entries(made[0].times[0])
-    assert list(found) == ["millrace", "t", "c", "slow", "fast"]
-    whole = found["millrace"]
-    assert whole["desc"] == "t c slow"
-    for each in ("t", "c", "slow", "fast"):
-        told = found[each]
-        assert told["queue"] + told["network"] + told["compute"] == pytest.approx(told["dur"], abs=0.01)  # type: ignore[operator]
-        assert told["network"] == 0
-    assert found["slow"]["compute"] >= 50  # type: ignore[operator]
-    assert whole["dur"] >= found["slow"]["dur"] > found["fast"]["dur"]  # type: ignore[operator]
-    assert made[0].tracer.sampled == 0
-
-
-async def test_times_of_a_failure_lead_to_the_node_that_failed(made: list[Traced]) -> None:
-    graph = node("c", "combiner", node("good"), node("bad"))
-    made.append(Traced(graph, replaced={"good": sleeping(0.0), "bad": failing()}))
-    with pytest.raises(errors.Error):
-        await made[0].run([("millrace-timing", "true")])
-    assert entries(made[0].times[0])["millrace"]["desc"] == "c bad"
-
-
-@pytest.mark.parametrize("value", ["0", "", "no", "11"])
-async def test_other_values_ask_for_nothing(made: list[Traced], value: str) -> None:
-    made.append(Traced(node("m")))
-    await made[0].run([("millrace-timing", value)])
-    assert made[0].times == []
-
-
-async def test_names_become_tokens_and_many_nodes_fit(made: list[Traced]) -> None:
-    graph = node("c", "combiner", *(node(f'n "{number}", é;=') for number in range(200)))
-    made.append(Traced(graph))
-    await made[0].run([("millrace-timing", "1")])
-    told = made[0].times[0]
-    assert len(told) <= 4096
-    assert re.fullmatch(r'millrace;dur=[\d.]+;queue=[\d.]+;desc="[\w.\- ]+"(, [\w.\-]+(;\w+=[\d.]+)+)+', told)
-    assert len(entries(told)) > 20
-
-
-async def test_what_a_node_says_of_itself_is_told_apart(made: list[Traced]) -> None:
-    class Call:
-        waited, retries, status, timing = 0.0, 0, 200, "millrace;dur=5.000;queue=2.000"
-
-        def cancel(self) -> None:
-            """Nothing goes on."""
-
-    def handle(message: native.Message, context: exits.Context, pending: exits.Pending) -> Call:
-        assert dict(context.headers)["millrace-timing"] == "1"
-        asyncio.get_running_loop().call_later(0.03, pending.answer, message)
-        return Call()
-
-    made.append(Traced(node("m"), replaced={"m": dict.fromkeys(Method, (Mode.CALLBACK, handle))}, kinds=HTTP))
-    assert text(await made[0].run([("millrace-timing", "1")])) == "x"
-    told = entries(made[0].times[0])["m"]
-    assert (told["queue"], told["compute"]) == (2.0, 3.0)
-    assert told["network"] == pytest.approx(float(told["dur"]) - 5.0, abs=0.01)
-    (call,) = [each for each in made[0].spans() if each.kind == CLIENT]
-    assert call.attributes["http.response.status_code"] == 200
-    for timing in (None, "db;dur=3", "millrace;dur=x"):
-        Call.timing = timing  # type: ignore[assignment]
-        await made[0].run([("millrace-timing", "1")])
-        assert set(entries(made[0].times[-1])["m"]) == {"dur", "queue"}
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_call_that_ends_behind_its_request_is_in_no_span(made: list[Traced], late: bool) -> None:
+    quitting = Quitting()
+    bad = {} if late else {"bad": dict.fromkeys(Method, (Mode.BLOCKING, failing()[Method.PREDICT][1]))}
+    graph = node("c", "combiner", node("w"), node("v"), node("bad"))
+    made.append(Traced(graph, replaced={"w": quitting.handlers(), "v": Quitting().handlers(), **bad}))
+    if late:
+        made[0].bench.endpoints["w"].timeout_s = 0.01
+    quitting.request = made[0].start([("millrace-timing", "1")])
+    await until(lambda: made[0].bench.engine.in_flight == 0)
+    names = [each.name for each in made[0].spans()]
+    assert names[-1] == "POST /x"
+    assert sorted(names[:-1]) == ["bad predict", "v predict"]

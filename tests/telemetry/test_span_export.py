@@ -148,6 +148,16 @@ async def test_a_receiver_that_hangs_holds_nobody_up(
     assert "20: the process ended 0.05 s after its last request" in caplog.text
 
 
+async def test_why_a_batch_ran_out_of_its_time_is_told(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
+    sender = Sender(Refused("http://c: refused", True))
+    export = exporting(traced, sender, export_s=0.05)  # over before it is sent again
+    with caplog.at_level(logging.WARNING):
+        await traced.spans(4)
+        await until(lambda: export.refused == 4)
+        await export.close()
+    assert caplog.messages == ["spans not sent: 4: not taken within 0.05 s; http://c: refused"]
+
+
 async def test_a_batch_has_its_time(traced: Traced) -> None:
     sender = Sender(held=True)
     export = exporting(traced, sender, export_s=0.02)
