@@ -26,6 +26,10 @@ cdef void fail_with(step_t *step, const failure_t *failure) noexcept nogil
 cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noexcept nogil
 # The same, and NULL with `failure` filled in.
 cdef message_t *transcoded(step_t *step, message_t *message, int encoding, failure_t *failure) noexcept nogil
+# Its bytes were copied: that is counted at the step's node.
+cdef void copied(step_t *step, int reason, size_t size) noexcept nogil
+# The same where `message`, which had so many spans, was made one.
+cdef void flattened(step_t *step, const message_t *message, int spans) noexcept nogil
 # Calls the step's node; takes over `message`. Nothing of the request may be touched after it.
 cdef void start_call(step_t *step, after_t after, int method, message_t *message) noexcept nogil
 cdef step_t *step_begin(request_t *request, int index, message_t *message) noexcept nogil

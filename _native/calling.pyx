@@ -12,13 +12,14 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, strlen
 
 from executor._native.codec cimport codec_of, codec_t, name_t
+from executor._native.copies cimport COPY_CONTIGUOUS, COPY_TRANSCODED
 from executor._native.endpoint cimport (
     call_t, endpoint_t, error_at, error_blame, error_free, error_new, error_of_failure, error_t, metadata_t,
     metadata_unref,
 )
 from executor._native.message cimport message_t, message_unref
 from executor._native.meters cimport (
-    REJECTED_DEADLINE, REJECTED_IN_FLIGHT, REJECTED_QUEUE, meter_add, meter_failed, meter_now, meter_t,
+    REJECTED_DEADLINE, REJECTED_IN_FLIGHT, REJECTED_QUEUE, meter_add, meter_copied, meter_failed, meter_now, meter_t,
     node_meter_t,
 )
 from executor._native.patience cimport patience_begin, patience_end
@@ -110,6 +111,11 @@ cdef void conclude(request_t *request) noexcept nogil:
     if request.left:             # meanwhile, by Python that was told of a cancelled call
         return
     request.over = True
+    if request.answer != NULL and request.front.refuse != NULL:
+        request.error = request.front.refuse(request)
+        if request.error != NULL:
+            message_unref(request.answer)
+            request.answer = NULL
     close_trail(request)
     request.front.finish(request)
 
@@ -195,20 +201,28 @@ cdef message_t *in_encoding(step_t *step, message_t *message, int encoding) noex
 cdef message_t *transcoded(step_t *step, message_t *message, int encoding, failure_t *failure) noexcept nogil:
     cdef const codec_t *codec
     cdef message_t *other
-    cdef node_meter_t *meter
+    cdef int spans = message.count
     if encoding == ENCODING_ANY or message.encoding == encoding:
         return message
     failure_clear(failure)
     codec = codec_of(message.encoding)
     other = codec.transcode(message, encoding, failure)
+    flattened(step, message, spans)
     if other == NULL:
         blame(step, failure)
     else:
-        meter = step.request.program.nodes[step.index].meter
-        if meter != NULL:
-            meter.transcoded[encoding][0] += 1
+        copied(step, COPY_TRANSCODED, other.size)
     message_unref(message)
     return other
+
+
+cdef void copied(step_t *step, int reason, size_t size) noexcept nogil:
+    meter_copied(step.request.program.nodes[step.index].meter, reason, size)
+
+
+cdef void flattened(step_t *step, const message_t *message, int spans) noexcept nogil:
+    if spans > 1 and message.count == 1:
+        copied(step, COPY_CONTIGUOUS, message.size)
 
 
 cdef void start_call(step_t *step, after_t after, int method, message_t *message) noexcept nogil:
@@ -226,6 +240,7 @@ cdef void start_call(step_t *step, after_t after, int method, message_t *message
     call.method = method
     call.message = message
     call.metadata = request.metadata
+    call.meter = request.program.nodes[step.index].meter
     call.timed = False
     if request.trail != NULL:
         call.timed = request.trail.timed
@@ -404,6 +419,9 @@ cdef void drop_message(step_t *step) noexcept nogil:
 cdef void finish(step_t *root) noexcept nogil:
     cdef request_t *request = root.request
     cdef message_t *answer = take_message(root)
+    cdef message_t *plain = answer
+    cdef int spans = answer.count
+    cdef size_t size = answer.size
     cdef failure_t failure
     if request.walk == WALK_PREDICT:
         failure_clear(&failure)
@@ -412,6 +430,8 @@ cdef void finish(step_t *root) noexcept nogil:
             blame(root, &failure)
             fail_with(root, &failure)
             return
+        if spans > 1 and answer != plain:      # whoever looks for meta needs it in one piece
+            copied(root, COPY_CONTIGUOUS, size)
     answer = in_encoding(root, answer, request.encoding)
     if answer == NULL:
         return

@@ -16,6 +16,7 @@ from libc.string cimport memset
 
 from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.codec cimport name_t
+from executor._native.copies cimport COPY_INFLATED
 from executor._native.endpoint cimport (
     Endpoint, call_t, endpoint_ops_t, endpoint_t, error_at, error_free, error_new, error_of_failure, error_t,
     error_to_exception, metadata_of, metadata_t, metadata_unref,
@@ -24,9 +25,7 @@ from executor._native.exchange cimport (
     channel_t, conclude, dropped, error_here, error_of_reset, exchange_free, exchange_new, exchange_t, leave_queue,
     link_t, read_trailers,
 )
-from executor._native.grpcwire cimport (
-    TIMEOUT_TEXT, error_of_http, inflate, is_reserved, put, timeout_print,
-)
+from executor._native.grpcwire cimport TIMEOUT_TEXT, error_of_http, inflate, is_reserved, put, timeout_print
 from executor._native.headers cimport fields_size
 from executor._native.http2 cimport (
     H2_CANCEL, H2_REFUSED_STREAM, MAX_FIELDS_SENT, headers_get, nv_t, session_ops_t, session_request, session_t,
@@ -37,6 +36,7 @@ from executor._native.links cimport (
     link_reset, link_retire, link_settled, link_spare,
 )
 from executor._native.message cimport Message, message_t, message_unref, message_wrap
+from executor._native.meters cimport meter_copied
 from executor._native.transport cimport Reactor, conn_close, conn_touch, reactor_add_work, reactor_drop_work, work_t
 from executor._native.types cimport (
     STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, STATUS_UNAVAILABLE, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
@@ -208,6 +208,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
             exchange.error = error_of_failure(&failure, NULL, 0)
             stream_reset(stream, H2_CANCEL)
             return
+        exchange.inflated = body.size
     exchange.body = body
 
 
@@ -348,6 +349,8 @@ cdef void endpoint_cancel(endpoint_t *endpoint, call_t *call) noexcept nogil:
 cdef void call_done(exchange_t *exchange, message_t *answer, error_t *error) noexcept nogil:
     cdef call_t *call = <call_t *>exchange.owner
     told(exchange, call)
+    if exchange.inflated > 0:
+        meter_copied(call.meter, COPY_INFLATED, exchange.inflated)
     call.complete(call, answer, error)
 
 

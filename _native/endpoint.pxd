@@ -4,6 +4,7 @@
 from executor._native.buffer cimport buffer_t
 from executor._native.http2 cimport nv_t
 from executor._native.message cimport message_t
+from executor._native.meters cimport node_meter_t
 from executor._native.types cimport failure_t
 
 # Why a call or a request failed. One owner at a time; freed by error_free.
@@ -48,6 +49,7 @@ ctypedef struct call_t:
     const char *puid
     size_t puid_size
     void *token              # the endpoint's own
+    node_meter_t *meter      # counts what is copied for it, on the loop's thread; NULL: nothing does
     # What the endpoint tells of it, for those who count.
     double waited            # seconds until there was a connection or a thread for it
     int retries              # times that it was sent again

@@ -56,6 +56,7 @@ ctypedef struct exchange_t:
     double deadline
     int answer_encoding
     buffer_t *body               # the answer
+    size_t inflated              # its bytes, if they came compressed
     error_t *error
     void *owner
     # Takes over `answer` or `error`; the exchange is freed after it returns.

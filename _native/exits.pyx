@@ -18,19 +18,21 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from posix.unistd cimport close, read, write
+from posix.unistd cimport close, read
 
 from executor._native.endpoint cimport (
     Endpoint, call_t, endpoint_ops_t, endpoint_t, error_at, error_free, error_new, error_of_exception, error_t,
     metadata_ref, metadata_unref,
 )
 from executor._native.http2 cimport nv_t
+from executor._native.jobs cimport (
+    ask_begun, exit_t, job_t, keep_copies, pool_drop, pool_give, pool_t, pool_take, take_message, tell,
+)
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
 from executor._native.meters cimport meter_now
 from executor._native.threads cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, eventfd, pthread_cond_broadcast, pthread_cond_destroy, pthread_cond_init,
-    pthread_cond_signal, pthread_cond_t, pthread_cond_wait, pthread_mutex_destroy, pthread_mutex_init,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
+    pthread_cond_signal, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from executor._native.transport cimport Reactor, reactor_add_work, reactor_drop_work, work_t
 from executor._native.types cimport (
@@ -46,15 +48,6 @@ cdef enum:
     MODE_ASYNC = 1
     MODE_BLOCKING = 2
     MODE_CALLBACK = 3
-
-ctypedef struct pool_t:
-    pthread_mutex_t lock
-    pthread_cond_t arrived
-    job_t *first                 # waiting for a thread
-    job_t *last
-    job_t *done                  # finished, waiting for the loop
-    int doorbell                 # an eventfd that wakes the loop
-    bint stopped
 
 # From 3.12 a Task may start at once, in the call that makes it.
 cdef bint EAGER = sys.version_info >= (3, 12)
@@ -131,6 +124,7 @@ cdef void job_over(job_t *job) noexcept nogil:
     message_unref(job.message)
     message_unref(job.answer)
     error_free(job.error)
+    free(job.copies)
     if job.context != NULL or job.task != NULL:
         drop_references(job)
     free(job)
@@ -169,10 +163,13 @@ cdef void run_inline(work_t *work) noexcept:
     cdef job_t *job = <job_t *>work.owner
     cdef Component component = <Component>job.exit.face
     cdef Context context = component.context_of(job.call)
+    cdef Message message = None
     try:
-        take_answer(job, component.handlers[job.method](message_wrap(take_message(job)), context))
+        message = message_wrap(take_message(job))
+        take_answer(job, component.handlers[job.method](message, context))
     except BaseException as exception:
         job.error = error_of_exception(exception)
+    message = keep_copies(job, message)
     component.reactor.enter()    # the handler's time is not that of what comes next
     with nogil:
         deliver(job)
@@ -188,7 +185,8 @@ cdef void run_async(work_t *work) noexcept:
     waiter.job = job
     waiter.component = component
     try:
-        coroutine = component.handlers[job.method](message_wrap(take_message(job)), context)
+        waiter.message = message_wrap(take_message(job))
+        coroutine = component.handlers[job.method](waiter.message, context)
         if EAGER:
             task = component.task_type(coroutine, loop=component.reactor.loop, eager_start=True)
         else:
@@ -211,10 +209,12 @@ cdef class Waiter:
 
     cdef job_t *job
     cdef Component component     # keeps the exit alive while the Task runs
+    cdef Message message
 
     def finished(self, task):
         cdef job_t *job = self.job
         cdef Reactor reactor = self.component.reactor
+        self.message = keep_copies(job, self.message)
         if task.cancelled():
             job.error = error_of_exception(errors.CancelledError("the handler was cancelled", node=self.component.name))
         elif task.exception() is not None:
@@ -235,15 +235,18 @@ cdef void run_callback(work_t *work) noexcept:
     cdef Component component = <Component>job.exit.face
     cdef Context context = component.context_of(job.call)
     cdef Pending pending = Pending.__new__(Pending)
+    cdef Message message = message_wrap(take_message(job))
     pending.job = job
     pending.component = component
     Py_INCREF(pending)
     job.context = <void *>pending
     try:
-        begun = component.handlers[job.method](message_wrap(take_message(job)), context, pending)
+        begun = component.handlers[job.method](message, context, pending)
     except BaseException as exception:
         pending.fail(exception)
         return
+    if pending.component is not None:      # else the job has gone with its caller
+        message = keep_copies(job, message)
     if pending.job != NULL:      # else it has answered already, or its caller left
         Py_INCREF(begun)
         job.task = <void *>begun
@@ -266,6 +269,7 @@ cdef class Pending:
         """The node's answer."""
         if self.job != NULL:
             self.job.answer = message_ref(message.raw)
+            keep_copies(self.job, message)
             self.end()
 
     def fail(self, error):
@@ -323,63 +327,17 @@ cdef void run_pooled(work_t *work) noexcept:
         pthread_mutex_unlock(&pool.lock)
 
 
-cdef job_t *pool_take(pool_t *pool) noexcept nogil:
-    cdef job_t *job
-    pthread_mutex_lock(&pool.lock)
-    while pool.first == NULL and not pool.stopped:
-        pthread_cond_wait(&pool.arrived, &pool.lock)
-    job = pool.first
-    if job != NULL:
-        pool.first = job.next
-        if pool.first == NULL:
-            pool.last = NULL
-        job.waited = meter_now() - job.waited
-    pthread_mutex_unlock(&pool.lock)
-    return job
-
-
-# Takes a job out of the queue; whether it was there still. `call` is told how long it waited there.
-cdef bint pool_drop(pool_t *pool, job_t *job, call_t *call) noexcept nogil:
-    cdef job_t *before = NULL
-    cdef job_t *each
-    pthread_mutex_lock(&pool.lock)
-    each = pool.first
-    while each != NULL and each != job:
-        before = each
-        each = each.next
-    if each != NULL:
-        if before == NULL:
-            pool.first = job.next
-        else:
-            before.next = job.next
-        if pool.last == job:
-            pool.last = before
-        job.waited = meter_now() - job.waited
-    call.waited = job.waited
-    pthread_mutex_unlock(&pool.lock)
-    return each != NULL
-
-
-cdef void pool_give(pool_t *pool, job_t *job) noexcept nogil:
-    cdef unsigned long long one = 1
-    cdef bint first
-    pthread_mutex_lock(&pool.lock)
-    first = pool.done == NULL
-    job.next = pool.done
-    pool.done = job
-    pthread_mutex_unlock(&pool.lock)
-    if first:
-        write(pool.doorbell, &one, 8)
-
-
 cdef void run_in_thread(job_t *job) noexcept:
     cdef Component component = <Component>job.exit.face
+    cdef Message message = None
     if job.call == NULL:
         return                   # the caller left while this waited
     try:
-        take_answer(job, component.handlers[job.method](message_wrap(take_message(job)), <object>job.context))
+        message = message_wrap(take_message(job))
+        take_answer(job, component.handlers[job.method](message, <object>job.context))
     except BaseException as exception:
         job.error = error_of_exception(exception)
+    keep_copies(job, message)
 
 
 # The collector may clear what others refer to first; threads and jobs need it to the last.

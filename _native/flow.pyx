@@ -16,11 +16,12 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 
 from executor._native.calling cimport (
-    cancel_calls, close_trail, drop_message, fail, fail_at, fail_with, finish, in_encoding, leave, request_new,
-    start_call, step_begin, take_message, tapped,
+    cancel_calls, close_trail, copied, drop_message, fail, fail_at, fail_with, finish, flattened, in_encoding, leave,
+    request_new, start_call, step_begin, take_message, tapped,
 )
 from executor._native.chance cimport chance_next, chance_seed
 from executor._native.codec cimport codec_of
+from executor._native.copies cimport COPY_CONTIGUOUS
 from executor._native.endpoint cimport error_t, metadata_t
 from executor._native.feedback cimport feedback_start
 from executor._native.message cimport message_flat, message_ref, message_t, message_unref
@@ -163,11 +164,12 @@ cdef void fan_out(step_t *step) noexcept nogil:
     cdef request_t *request = step.request
     cdef node_t *node = &request.program.nodes[step.index]
     cdef message_t *message
-    cdef int slot
+    cdef int slot, spans
     step.waiting = node.child_count
     request.holds += 1
     for slot in range(node.child_count):
         message = message_for(step, entry_encoding(request.program, node.children[slot]))
+        spans = message.count if message != NULL else 0
         # Children that make no call answer at once: with the last of them the step goes on, to a message of its own.
         if slot == node.child_count - 1:
             drop_message(step)
@@ -176,6 +178,7 @@ cdef void fan_out(step_t *step) noexcept nogil:
             message_unref(message)
             fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
         else:
+            flattened(step, message, spans)
             enter(request, node.children[slot], message)
         if request.over:
             break
@@ -249,6 +252,16 @@ cdef void child_done(step_t *step) noexcept nogil:
     answered(step)
 
 
+# Bytes of those messages that are several pieces.
+cdef inline size_t in_pieces(message_t **items, int count) noexcept nogil:
+    cdef size_t size = 0
+    cdef int index
+    for index in range(count):
+        if items[index].count > 1:
+            size += items[index].size
+    return size
+
+
 cdef void aggregate(step_t *step) noexcept nogil:
     cdef request_t *request = step.request
     cdef node_t *node = &request.program.nodes[step.index]
@@ -261,6 +274,7 @@ cdef void aggregate(step_t *step) noexcept nogil:
     cdef int first = max(step.route, 0)
     cdef int encoding = node.endpoint.encoding
     cdef int slot
+    cdef size_t pieces
     if encoding == ENCODING_ANY:
         encoding = request.encoding
     if count > LIST_ON_STACK:
@@ -277,7 +291,11 @@ cdef void aggregate(step_t *step) noexcept nogil:
             break
     if not request.over:
         failure_clear(&failure)
+        pieces = in_pieces(items, count)
         whole = codec_of(encoding).make_list(items, count, &failure)
+        pieces -= in_pieces(items, count)
+        if pieces > 0:
+            copied(step, COPY_CONTIGUOUS, pieces)
         if whole == NULL:
             failure.status = failure.status if failure.status == STATUS_RESOURCE_EXHAUSTED else STATUS_INTERNAL
             fail_with(step, &failure)     # what children answered is no fault of the caller

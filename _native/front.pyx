@@ -11,6 +11,7 @@ from executor._native.endpoint cimport error_free, error_t, error_to_exception, 
 from executor._native.http1 cimport Fields
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.message cimport Message, message_ref, message_t, message_unref, message_wrap
+from executor._native.meters cimport meter_copies
 from executor._native.program cimport Program
 from executor._native.span cimport out_t
 from executor._native.tracer cimport Label
@@ -92,9 +93,12 @@ cdef int code_of(request_t *request) noexcept nogil:
 
 cdef int http_status_of(request_t *request) noexcept with gil:
     cdef Request face = <Request>request.user
-    if request.error == NULL:
-        return 200 if request.answer != NULL else 499
+    if request.error == NULL and request.answer == NULL:
+        return 499
     try:
+        if request.error == NULL:
+            asks = face.label.answer_status if face.label is not None else None
+            return 200 if asks is None else asks(bytes(message_wrap(message_ref(request.answer))))
         if request.error.exception != NULL:
             error = <object>request.error.exception
         else:
@@ -216,6 +220,8 @@ def submit(
     face.work.run = deliver
     face.work.owner = <void *>face
     engine.reactor.enter()
+    if message.copies != NULL and program.raw.nodes[0].meter != NULL:
+        meter_copies(program.raw.nodes[0].meter, message.copies)
     face.request = flow_new(
         &engine.raw, &program.raw, walk, method, message_ref(message.raw), metadata, raw_puid, len(raw_puid), deadline,
         &FRONT_OPS, <void *>face,

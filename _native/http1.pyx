@@ -277,6 +277,7 @@ cdef class Reply:
     cdef public str location
     cdef public str timing
     cdef public bytes body
+    cdef public bint inflated    # it came compressed
     cdef Budget budget           # what its body is charged to, or None
     cdef size_t charge
 
@@ -315,7 +316,8 @@ cdef class Reply:
         message = message_of(encoding, 0, buffer)
         if message != NULL and self.content_type and self.content_type != JSON_TYPE:
             message.kind = buffer_of_bytes(self.content_type.encode("latin-1", "replace"))
-        return message_wrap(message)
+        made = message_wrap(message)
+        return made.inflated() if self.inflated else made
 
 
 def read_reply(bytes data not None, Py_ssize_t head_max, Py_ssize_t body_max):

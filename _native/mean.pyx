@@ -4,16 +4,23 @@ Must not know what messages mean, nor say what is wrong with one: the component 
 """
 
 from executor._native.codec cimport codec_of, codec_t
+from executor._native.copies cimport COPY_CONTIGUOUS
 from executor._native.endpoint cimport Endpoint, call_t, endpoint_ops_t, endpoint_t
 from executor._native.message cimport message_t
+from executor._native.meters cimport meter_copied
 from executor._native.types cimport FORM_LIST, METHOD_AGGREGATE
 
 
 cdef message_t *answer_to(const call_t *call) noexcept nogil:
     cdef const codec_t *codec = codec_of(call.message.encoding)
+    cdef message_t *answer
+    cdef int spans = call.message.count
     if call.method != METHOD_AGGREGATE or call.message.form != FORM_LIST or codec == NULL or codec.mean == NULL:
         return NULL
-    return codec.mean(call.message)
+    answer = codec.mean(call.message)
+    if spans > 1 and call.message.count == 1:
+        meter_copied(call.meter, COPY_CONTIGUOUS, call.message.size)
+    return answer
 
 
 cdef void mean_start(endpoint_t *endpoint, call_t *call) noexcept nogil:

@@ -2,6 +2,7 @@
 # Must not know what the bytes mean.
 
 from executor._native.buffer cimport buffer_t, counter_add
+from executor._native.copies cimport copies_t
 
 cdef enum:
     INLINE_SPANS = 6
@@ -49,9 +50,9 @@ cdef inline void message_unref(message_t *message) noexcept nogil:
         message_free(message)
 
 
-
 cdef class Message:
     cdef message_t *raw
+    cdef copies_t *copies        # made of its bytes by those who were given it; NULL: none
 
 # Wraps `raw`, taking over the caller's reference.
 cdef Message message_wrap(message_t *raw)

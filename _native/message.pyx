@@ -14,6 +14,7 @@ from executor._native.buffer cimport (
     buffer_borrow, buffer_copy, buffer_new, buffer_of_bytes, buffer_ref, buffer_t, buffer_unref, counter_get,
     memory_lend,
 )
+from executor._native.copies cimport COPY_BYTES, COPY_INFLATED, copies_add
 from executor._native.types cimport ENCODING_COUNT, FORM_FOREIGN
 
 cdef const unsigned char *NOTHING = b""
@@ -214,6 +215,7 @@ cdef class Message:
 
     def __dealloc__(self):
         message_unref(self.raw)
+        free(self.copies)
 
     @property
     def encoding(self):
@@ -245,7 +247,13 @@ cdef class Message:
         for index in range(self.raw.count):
             memcpy(target, self.raw.spans[index].data, self.raw.spans[index].size)
             target += self.raw.spans[index].size
+        copies_add(&self.copies, COPY_BYTES, self.raw.size)
         return whole
+
+    def inflated(self):
+        """Says that its bytes came compressed."""
+        copies_add(&self.copies, COPY_INFLATED, self.raw.size)
+        return self
 
     def parts(self):
         """The spans as a list of read-only buffers, without copying."""

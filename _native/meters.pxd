@@ -3,6 +3,7 @@
 
 from libc.string cimport memset
 
+from executor._native.copies cimport copies_t
 from executor._native.stats cimport Segment, histogram_add, histogram_t, sketch_add, sketch_t
 
 cdef enum:
@@ -37,7 +38,8 @@ ctypedef struct node_meter_t:
     double *received
     double *retries
     double *critical             # seconds in calls that a request waited for
-    (double *)[2] transcoded     # messages put into another encoding, by ENCODING_* of what came out
+    (double *)[6] copies         # of payloads on their way to it, by COPY_*
+    (double *)[6] copied         # bytes of those
     histogram_t *queued          # seconds that a call waited for a connection or a thread
 
 # All that is counted of one engine.
@@ -50,6 +52,14 @@ cdef double meter_now() noexcept nogil
 cdef void meter_make(meter_t *meter, int code) noexcept with gil
 # Counts a call that ended with a Python exception (may be NULL) by what it says of HTTP.
 cdef void meter_failed(meter_t *meter, void *exception, double seconds, double now) noexcept with gil
+# Counts copies of payloads.
+cdef void meter_copies(node_meter_t *meter, const copies_t *copies) noexcept nogil
+
+# Counts one copy of a payload, where somebody counts.
+cdef inline void meter_copied(node_meter_t *meter, int reason, size_t size) noexcept nogil:
+    if meter != NULL:
+        meter.copies[reason][0] += 1
+        meter.copied[reason][0] += <double>size
 
 cdef inline void meter_add(meter_t *meter, int code, double seconds, double now) noexcept nogil:
     cdef timing_t *timing

@@ -5,10 +5,11 @@ Must not know the names of series (`executor.telemetry`), nor when something cou
 
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from executor._native.copies cimport COPY_REASONS
 from executor._native.stats cimport (
     KIND_COUNTER, KIND_GAUGE, Segment, stats_cell, stats_histogram, stats_sketch,
 )
-from executor._native.types cimport ENCODING_COUNT, METHOD_COUNT
+from executor._native.types cimport METHOD_COUNT
 
 HTTP_OK = 200
 
@@ -33,6 +34,13 @@ cdef void meter_failed(meter_t *meter, void *exception, double seconds, double n
     histogram, sketch = (<Meter>meter.face).series(told if isinstance(told, int) and 100 <= told <= 599 else 500)
     histogram.add(seconds)
     sketch.add(seconds, now)
+
+
+cdef void meter_copies(node_meter_t *meter, const copies_t *copies) noexcept nogil:
+    cdef int reason
+    for reason in range(COPY_REASONS):
+        meter.copies[reason][0] += copies.count[reason]
+        meter.copied[reason][0] += <double>copies.bytes[reason]
 
 
 cdef class Meter:
@@ -74,11 +82,11 @@ cdef class NodeMeter:
     """What is counted of one node: `NodeMeter(segment, methods, keys, queue_bounds)`.
 
     `methods` maps `executor.types.Method` to the Meter of such calls. `keys` names the series: in_flight, sent,
-    received, retries, critical, queued, and transcoded, which is one for each encoding.
+    received, retries, critical, queued, and two that are one for each reason: copies, copied.
     """
 
     def __init__(self, Segment segment not None, methods, keys, tuple queue_bounds not None):
-        cdef int encoding
+        cdef int reason
         memset(&self.raw, 0, sizeof(node_meter_t))
         self.segment = segment
         self.keep = list(methods.values())
@@ -92,8 +100,9 @@ cdef class NodeMeter:
         self.raw.retries = stats_cell(segment, KIND_COUNTER, keys["retries"])
         self.raw.critical = stats_cell(segment, KIND_COUNTER, keys["critical"])
         self.raw.queued = stats_histogram(segment, keys["queued"], queue_bounds)
-        for encoding in range(ENCODING_COUNT):
-            self.raw.transcoded[encoding] = stats_cell(segment, KIND_COUNTER, keys["transcoded"][encoding])
+        for reason in range(COPY_REASONS):
+            self.raw.copies[reason] = stats_cell(segment, KIND_COUNTER, keys["copies"][reason])
+            self.raw.copied[reason] = stats_cell(segment, KIND_COUNTER, keys["copied"][reason])
 
 
 cdef class EngineMeter:

@@ -3,13 +3,14 @@
 
 from executor._native.buffer cimport buffer_t
 from executor._native.codec cimport name_t
-from executor._native.endpoint cimport error_t
+from executor._native.endpoint cimport error_t, metadata_t
 from executor._native.flow cimport engine_t, request_t
 from executor._native.http2 cimport limits_t, session_t, stream_t
 from executor._native.journal cimport journal_t
 from executor._native.message cimport message_t
 from executor._native.meters cimport meter_t
 from executor._native.program cimport program_t
+from executor._native.trail cimport trail_t
 from executor._native.transport cimport conn_t, reactor_t, timer_t
 
 cdef enum:
@@ -58,6 +59,7 @@ ctypedef struct rpc_t:
     request_t *request           # while the flow has it
     buffer_t *body
     void *face                   # Stream of a Python handler, a reference
+    trail_t *trail               # of one that a Python handler serves, where it is traced; or NULL
     bint answered
     double deadline              # 0: none
     double came                  # when its headers, then its message had come
@@ -93,6 +95,13 @@ cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil
 cdef void end_rpc(
     const rpc_t *rpc, int status, const request_t *request, const error_t *error, size_t went
 ) noexcept nogil
+# An RPC begins that Python serves: the headers that it is told, with its span in them where it is traced. NULL when
+# memory is out.
+cdef metadata_t *served_apart(rpc_t *rpc) noexcept nogil
+# Its client left before it was answered.
+cdef void abandon_rpc(rpc_t *rpc) noexcept nogil
+# Its message came compressed.
+cdef void count_inflated(const rpc_t *rpc, size_t size) noexcept nogil
 # The end of an RPC: a status alone.
 cdef void answer_status(
     rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request
@@ -106,7 +115,7 @@ cdef void peer_opened(peer_t *peer) noexcept nogil
 cdef void peer_settled(session_t *session) noexcept nogil
 # The session says that a header block begins.
 cdef void peer_begins(session_t *session, stream_t *stream) noexcept nogil
-# Whether `size` more bytes may be queued for it; else `text` says why not.
-cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil
+# Why an answer of `size` bytes may not be queued for it; NULL: it may.
+cdef error_t *peer_refuses(peer_t *peer, size_t size) noexcept nogil
 # Charges an answer that Python made, which is one span, to the budget, until it has left. False: there is no room.
 cdef bint peer_charges(peer_t *peer, message_t *answer) noexcept nogil

@@ -12,12 +12,13 @@ import logging
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset, strlen
 
 from executor._native.answers cimport send_status
 from executor._native.budget cimport budget_t, budget_take
 from executor._native.buffer cimport buffer_charge, buffer_t
+from executor._native.copies cimport COPY_INFLATED
 from executor._native.endpoint cimport error_free, error_new, error_t, metadata_new, metadata_t, metadata_unref
 from executor._native.headers cimport headers_t, nv_t
 from executor._native.http2 cimport (
@@ -25,17 +26,16 @@ from executor._native.http2 cimport (
 )
 from executor._native.journal cimport ended_t, journal_add
 from executor._native.meters cimport (
-    REJECTED_DEADLINE, REJECTED_MESSAGE, REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_now,
+    REJECTED_DEADLINE, REJECTED_MESSAGE, REJECTED_SLOW, REJECTED_UNREAD, meter_add, meter_copied, meter_now,
 )
 from executor._native.tracer cimport Label
-from executor._native.trail cimport ending_t, trail_refused
+from executor._native.trail cimport ending_t, trail_apart, trail_end, trail_free, trail_refused
 from executor._native.transport cimport conn_close, conn_touch, timer_arm, timer_disarm
 from executor._native.types cimport (
     STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_OK, STATUS_RESOURCE_EXHAUSTED,
 )
 
 cdef enum:
-    TRACED_FIELDS = 64           # headers of a refused request that are looked at
     SETTINGS_S = 10              # from a connection's beginning until the client's SETTINGS
 
 cdef double SWEEP_MIN_S = 0.02
@@ -174,35 +174,70 @@ cdef void count_turned_away(const rpc_t *rpc, int status) noexcept nogil:
         count_refused(rpc.peer, REJECTED_DEADLINE)
 
 
-# A span for what never came to be a request; those that did have theirs.
-cdef void trace_refused(const rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
-    cdef const headers_t *headers = &rpc.stream.headers
-    cdef nv_t[TRACED_FIELDS] fields
-    cdef ending_t ending
+# The headers as a request's own; NULL when memory is out.
+cdef metadata_t *metadata_from(const headers_t *headers) noexcept nogil:
+    cdef nv_t *fields = <nv_t *>malloc((headers.count + 1) * sizeof(nv_t))
     cdef metadata_t *metadata
-    cdef int count = min(headers.count, TRACED_FIELDS)
     cdef int index
-    for index in range(count):
+    if fields == NULL:
+        return NULL
+    for index in range(headers.count):
         fields[index].name = headers.block + headers.fields[index].name
         fields[index].name_size = headers.fields[index].name_size
         fields[index].value = headers.block + headers.fields[index].value
         fields[index].value_size = headers.fields[index].value_size
+    metadata = metadata_new(fields, headers.count)
+    free(fields)
+    return metadata
+
+
+cdef inline bint is_traced(const rpc_t *rpc) noexcept nogil:
+    return rpc.entry != NULL and rpc.entry.label.size > 0 and rpc.peer.server.engine.tracer != NULL
+
+
+cdef metadata_t *served_apart(rpc_t *rpc) noexcept nogil:
+    cdef metadata_t *metadata = metadata_from(&rpc.stream.headers)
+    if metadata != NULL and is_traced(rpc):
+        rpc.trail = trail_apart(rpc.peer.server.engine.tracer, &metadata)
+    return metadata
+
+
+# A span for what never came to be a request of the flow; those that did have theirs.
+cdef void trace_end(rpc_t *rpc, int status, const unsigned char *text, size_t size) noexcept nogil:
+    cdef metadata_t *metadata
+    cdef ending_t ending
+    if rpc.answered or rpc.request != NULL or not is_traced(rpc):
+        return
     memset(&ending, 0, sizeof(ending_t))
-    metadata = metadata_new(fields, count)
+    metadata = metadata_from(&rpc.stream.headers)
     ending.metadata = metadata
     ending.status = status
-    ending.error = error_new(status, <const char *>text, size)
+    ending.error = error_new(status, <const char *>text, size) if status != STATUS_OK and size > 0 else NULL
+    ending.puid = headers_get(&rpc.stream.headers, b"seldon-puid", 11, &ending.puid_size)
     ending.label = rpc.entry.label
-    trail_refused(rpc.peer.server.engine.tracer, &ending, rpc.came)
+    if rpc.trail != NULL:
+        trail_end(rpc.trail, NULL, &ending, NULL, 0)
+        trail_free(rpc.trail)
+        rpc.trail = NULL
+    elif rpc.entry.native:
+        trail_refused(rpc.peer.server.engine.tracer, &ending, rpc.came)
     error_free(<error_t *>ending.error)
     metadata_unref(metadata)
+
+
+cdef void abandon_rpc(rpc_t *rpc) noexcept nogil:
+    trace_end(rpc, STATUS_CANCELLED, NULL, 0)
+    end_rpc(rpc, STATUS_CANCELLED, rpc.request, NULL, 0)
+
+
+cdef void count_inflated(const rpc_t *rpc, size_t size) noexcept nogil:
+    meter_copied(rpc.peer.server.program.nodes[0].meter, COPY_INFLATED, size)
 
 
 cdef void answer_status(
     rpc_t *rpc, int status, const unsigned char *text, size_t size, const request_t *request
 ) noexcept nogil:
-    if not rpc.answered and rpc.peer.server.engine.tracer != NULL and rpc.entry != NULL and rpc.entry.label.size > 0:
-        trace_refused(rpc, status, text, size)
+    trace_end(rpc, status, text, size)
     rpc.answered = True
     tell_end(rpc, status, text, size, request, NULL, 0)
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
@@ -211,15 +246,20 @@ cdef void answer_status(
 
 
 # Something goes to everybody who reads: a first answer may be as large as it likes.
-cdef bint peer_takes(peer_t *peer, size_t size, char *text, size_t room) noexcept nogil:
+cdef error_t *peer_refuses(peer_t *peer, size_t size) noexcept nogil:
+    cdef size_t limit = peer.server.limits.max_message
     cdef size_t unread = session_unread(peer.conn.session)
     cdef size_t most = peer.server.patience.unread_max
-    if unread == 0 or unread + size <= most:
-        return True
-    count_refused(peer, REJECTED_UNREAD)
-    snprintf(text, room, b"answers wait unread: %zu bytes of this connection, and %zu more are over the limit of %zu",
-             unread, size, most)
-    return False
+    cdef char[160] text
+    if size > limit:
+        snprintf(text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", size, limit)
+    elif unread == 0 or unread + size <= most:
+        return NULL
+    else:
+        count_refused(peer, REJECTED_UNREAD)
+        snprintf(text, sizeof(text), b"answers wait unread: %zu bytes of this connection, and %zu more are over the "
+                 b"limit of %zu", unread, size, most)
+    return error_new(STATUS_RESOURCE_EXHAUSTED, text, strlen(text))
 
 
 cdef bint peer_charges(peer_t *peer, message_t *answer) noexcept nogil:

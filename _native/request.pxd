@@ -21,6 +21,9 @@ ctypedef struct front_ops_t:
     # The request is over: `request.answer` or `request.error` is set. Called exactly once unless the request was
     # cancelled. The request must not be used after it returns.
     void (*finish)(request_t *request) noexcept nogil
+    # There is an answer: why it cannot be told, which then is the request's error; NULL: it can. The function itself
+    # may be NULL.
+    error_t *(*refuse)(request_t *request) noexcept nogil
     # The HTTP status that it is answered with, asked before it is told, where somebody traces it; NULL: not over HTTP.
     int (*code)(request_t *request) noexcept nogil
 

@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from executor._native.buffer cimport buffer_t, buffer_unref
 from executor._native.codec cimport codec_register, codec_t
+from executor._native.copies cimport COPY_BYTES, COPY_CONTIGUOUS, copies_add, copies_t
 from executor._native.cursor cimport (
     cursor_enter, cursor_fail, cursor_left, cursor_offset, cursor_over, cursor_t, cursor_text, raise_failure,
 )
@@ -159,7 +160,7 @@ codec_register(&codec)
 
 
 # A Tensor as an array: over the bytes in `buffer` where they allow it and `sole` is true, else copied.
-cdef object tensor_array(cursor_t cursor, buffer_t *buffer, bint sole):
+cdef object tensor_array(cursor_t cursor, buffer_t *buffer, bint sole, copies_t **copies):
     cdef buffer_t *joined
     cdef failure_t failure
     cdef numbers_t numbers
@@ -172,12 +173,12 @@ cdef object tensor_array(cursor_t cursor, buffer_t *buffer, bint sole):
         shape_add(&shape, numbers.bytes // 8)
     shape_check(&shape, numbers.bytes // 8, cursor_offset(&cursor, cursor.position), "tensor")
     if numbers.pieces <= 1:
-        return array_over(buffer, numbers.data, numbers.bytes, FLOAT64, 8, shape_tuple(&shape), sole)
-    joined = numbers_gather(cursor, TENSOR_VALUES, 8, &numbers)
+        return array_over(buffer, numbers.data, numbers.bytes, FLOAT64, 8, shape_tuple(&shape), sole, copies)
+    joined = numbers_gather(cursor, TENSOR_VALUES, 8, &numbers, copies)
     if joined == NULL:
         raise MemoryError()
     try:
-        return array_over(joined, joined.data, joined.size, FLOAT64, 8, shape_tuple(&shape), True)
+        return array_over(joined, joined.data, joined.size, FLOAT64, 8, shape_tuple(&shape), True, NULL)
     finally:
         buffer_unref(joined)
 
@@ -204,7 +205,8 @@ cdef tuple any_object(cursor_t cursor):
 cdef class Parts:
     """One SeldonMessage, opened: its parts, each decoded when asked for. Made by `open`, never directly."""
 
-    cdef Message whole               # keeps the bytes
+    cdef Message given               # what was opened: copies of it are remembered there
+    cdef Message whole               # keeps the bytes: the same, or that in one piece
     cdef cursor_t cursor             # over the bytes of this SeldonMessage
     cdef bint sole                   # nobody else saw the bytes when they were opened
     cdef bint lent                   # an array over them was given away
@@ -322,11 +324,11 @@ cdef class Parts:
                 buffer = self.whole.raw.spans[0].buffer
                 sole = sole and self.sole and self.whole.raw.refs == 1
             if self.data.kind == DATA_TENSOR:
-                found = tensor_array(body, buffer, sole)
+                found = tensor_array(body, buffer, sole, &self.given.copies)
             elif self.data.kind == DATA_NDARRAY:
                 return array_for(list_array(body), xp)
             else:
-                found = tftensor_array(body, buffer, sole)
+                found = tftensor_array(body, buffer, sole, &self.given.copies)
             self.lent = True
             return found if xp is None else array_for(found, xp)
         finally:
@@ -343,6 +345,7 @@ cdef class Parts:
         if kind == 0:
             return None
         if kind == MESSAGE_BIN:
+            copies_add(&self.given.copies, COPY_BYTES, piece.size)
             return piece.data[:piece.size]
         if kind == MESSAGE_STR:
             return cursor_text(&self.cursor, piece.data, piece.size)
@@ -369,6 +372,8 @@ cdef class Parts:
         failure_clear(&failure)
         if piece_enter(outer, piece, number, inner, joined, &failure) < 0:
             raise_failure(&failure)
+        if joined[0] != NULL and piece != &self.envelope.meta:
+            copies_add(&self.given.copies, COPY_CONTIGUOUS, joined[0].size)
         return 0
 
     def __repr__(self):
@@ -391,6 +396,7 @@ cdef class FeedbackParts:
 
 # The message with its bytes in one span. One that others hold is not changed under them.
 cdef Message settled(Message message, int form):
+    cdef Message given = message
     cdef message_t *raw
     if message is None:
         raise TypeError("a Message is needed, None given")
@@ -410,12 +416,14 @@ cdef Message settled(Message message, int form):
         message = settled_one
     if message_flat(message.raw) == NULL:
         raise MemoryError()
+    copies_add(&given.copies, COPY_CONTIGUOUS, raw.size)
     return message
 
 
-cdef Parts parts_over(Message whole, const cursor_t *cursor, bint sole):
+cdef Parts parts_over(Message given, Message whole, const cursor_t *cursor, bint sole):
     cdef Parts parts = Parts.__new__(Parts)
     cdef failure_t failure
+    parts.given = given
     parts.whole = whole
     parts.cursor = cursor[0]
     parts.sole = sole
@@ -433,7 +441,7 @@ def open(Message message):
     """Opens a SeldonMessage. Raises DecodeError for a broken envelope, ValueError for another kind of message."""
     cdef Message whole = settled(message, FORM_MESSAGE)
     cdef cursor_t cursor = cursor_over(message_flat(whole.raw), whole.raw.size)
-    return parts_over(whole, &cursor, message_is_sole(whole.raw))
+    return parts_over(message, whole, &cursor, message_is_sole(whole.raw))
 
 
 def open_list(Message message):
@@ -455,11 +463,13 @@ def open_list(Message message):
             continue
         if got < 0 or cursor_enter(&cursor, field.data, field.size, &inner, &failure) < 0:
             raise_failure(&failure)
-        found.append(parts_over(whole, &inner, sole))
+        found.append(parts_over(message, whole, &inner, sole))
 
 
 # One of the messages of a Feedback; None when it is not there.
-cdef Parts feedback_part(Message whole, const cursor_t *cursor, const piece_t *piece, int number, bint sole):
+cdef Parts feedback_part(
+    Message given, Message whole, const cursor_t *cursor, const piece_t *piece, int number, bint sole
+):
     cdef cursor_t inner
     cdef failure_t failure
     cdef buffer_t *joined = NULL
@@ -469,9 +479,10 @@ cdef Parts feedback_part(Message whole, const cursor_t *cursor, const piece_t *p
     if piece_enter(cursor, piece, number, &inner, &joined, &failure) < 0:
         raise_failure(&failure)
     if joined != NULL:
+        copies_add(&given.copies, COPY_CONTIGUOUS, joined.size)
         whole = message_wrap(message_of(ENCODING_SELDON_PROTO, FORM_MESSAGE, joined))
         sole = True
-    return parts_over(whole, &inner, sole)
+    return parts_over(given, whole, &inner, sole)
 
 
 def open_feedback(Message message):
@@ -485,8 +496,8 @@ def open_feedback(Message message):
     failure_clear(&failure)
     if feedback_scan(cursor, &feedback, &failure) < 0:
         raise_failure(&failure)
-    parts.request = feedback_part(whole, &cursor, &feedback.request, FEEDBACK_REQUEST, sole)
-    parts.response = feedback_part(whole, &cursor, &feedback.response, FEEDBACK_RESPONSE, sole)
-    parts.truth = feedback_part(whole, &cursor, &feedback.truth, FEEDBACK_TRUTH, sole)
+    parts.request = feedback_part(message, whole, &cursor, &feedback.request, FEEDBACK_REQUEST, sole)
+    parts.response = feedback_part(message, whole, &cursor, &feedback.response, FEEDBACK_RESPONSE, sole)
+    parts.truth = feedback_part(message, whole, &cursor, &feedback.truth, FEEDBACK_TRUTH, sole)
     parts.reward = feedback.reward
     return parts

@@ -10,6 +10,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint64_t
 
 from executor._native.codec cimport codec_of, codec_register, codec_t, name_t, taken_puid_t
+from executor._native.copies cimport COPY_CONTIGUOUS, copies_add
 from executor._native.cursor cimport raise_failure
 from executor._native.descriptor cimport KIND_INT32
 from executor._native.json cimport (
@@ -145,7 +146,7 @@ seldon_set_transcoder(transcode)
 
 cdef object grid_array(grid_t *grid, tuple shape):
     cdef object dtype = FLOAT64 if grid.real or grid.count == 0 else INT64
-    return array_over(grid.buffer, grid.buffer.data, grid.count * 8, dtype, 8, shape, True)
+    return array_over(grid.buffer, grid.buffer.data, grid.count * 8, dtype, 8, shape, True, NULL)
 
 
 # The members of a Tensor: its values into the grid, its shape. 0, or -1 with the failure filled in.
@@ -424,8 +425,10 @@ cdef class FeedbackParts:
 
 # The message with its text in one span. One that others hold is not changed under them.
 cdef Message settled(Message message, int form):
+    cdef Message given = message
     cdef message_t *raw
     cdef Message copy
+    cdef bint scattered
     if message is None:
         raise TypeError("a Message is needed, None given")
     raw = message.raw
@@ -434,13 +437,16 @@ cdef Message settled(Message message, int form):
             f"{FORMS[form]} in encoding {ENCODING_SELDON_JSON} is needed;"
             f" the message is {FORMS[raw.form]} in encoding {raw.encoding}"
         )
-    if raw.count > 1 and raw.refs > 1:
+    scattered = raw.count > 1
+    if scattered and raw.refs > 1:
         copy = message_wrap(message_new(raw.encoding, raw.form))
         if message_add_part(copy.raw, raw, 0, raw.size) < 0:
             raise MemoryError()
         message = copy
     if message_flat(message.raw) == NULL:
         raise MemoryError()
+    if scattered:
+        copies_add(&given.copies, COPY_CONTIGUOUS, message.raw.size)
     return message
 
 

@@ -173,7 +173,9 @@ cdef object varint_values(cursor_t cursor, const dtype_t *row, object dtype):
 
 
 # Floats and doubles, and complex numbers as pairs of them.
-cdef object fixed_values(cursor_t cursor, const dtype_t *row, object dtype, buffer_t *buffer, bint sole):
+cdef object fixed_values(
+    cursor_t cursor, const dtype_t *row, object dtype, buffer_t *buffer, bint sole, copies_t **copies
+):
     cdef int width = 4 if row.spelling == SPELL_FLOAT else 8
     cdef numbers_t numbers
     cdef failure_t failure
@@ -197,13 +199,13 @@ cdef object fixed_values(cursor_t cursor, const dtype_t *row, object dtype, buff
         )
     if numbers.pieces <= 1:
         return array_over(
-            buffer, numbers.data, numbers.bytes, dtype, width, (numbers.bytes // row.size,), sole
+            buffer, numbers.data, numbers.bytes, dtype, width, (numbers.bytes // row.size,), sole, copies
         )
-    joined = numbers_gather(cursor, row.field, width, &numbers)
+    joined = numbers_gather(cursor, row.field, width, &numbers, copies)
     if joined == NULL:
         raise MemoryError()
     try:
-        return array_over(joined, joined.data, joined.size, dtype, width, (joined.size // row.size,), True)
+        return array_over(joined, joined.data, joined.size, dtype, width, (joined.size // row.size,), True, NULL)
     finally:
         buffer_unref(joined)
 
@@ -259,7 +261,7 @@ cdef Py_ssize_t check_frame(const tftensor_t *tensor, const dtype_t *row, Py_ssi
     return items
 
 
-cdef object tftensor_array(cursor_t cursor, buffer_t *buffer, bint sole):
+cdef object tftensor_array(cursor_t cursor, buffer_t *buffer, bint sole, copies_t **copies):
     cdef Py_ssize_t offset = cursor_offset(&cursor, cursor.position)
     cdef failure_t failure
     cdef tftensor_t tensor
@@ -281,12 +283,13 @@ cdef object tftensor_array(cursor_t cursor, buffer_t *buffer, bint sole):
             )
         shape_check(&tensor.shape, tensor.content_size // row.size, offset, row.label.decode())
         return array_over(
-            buffer, tensor.content, tensor.content_size, dtype, dtype.alignment, shape_tuple(&tensor.shape), sole
+            buffer, tensor.content, tensor.content_size, dtype, dtype.alignment, shape_tuple(&tensor.shape), sole,
+            copies,
         )
     if row.spelling == SPELL_STRING:
         values = string_values(cursor, row)
     elif row.spelling == SPELL_FLOAT or row.spelling == SPELL_DOUBLE:
-        values = fixed_values(cursor, row, dtype, buffer, sole)
+        values = fixed_values(cursor, row, dtype, buffer, sole, copies)
     else:
         values = varint_values(cursor, row, dtype)
     return shaped(values, &tensor, row, items, offset)

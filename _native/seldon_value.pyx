@@ -344,7 +344,7 @@ cdef object list_array(cursor_t cursor):
             return mixed_array(cursor)
         shape = tuple([rows.dims[index] for index in range(rows.deepest + 1)])
         buffer.size = rows.count * 8
-        return array_over(buffer, buffer.data, buffer.size, FLOAT64, 8, shape, True)
+        return array_over(buffer, buffer.data, buffer.size, FLOAT64, 8, shape, True, NULL)
     finally:
         buffer_unref(buffer)
 

@@ -17,7 +17,9 @@ from executor._native.answers cimport HEAD_FIELDS, put_head, send_answer, send_h
 from executor._native.buffer cimport Memory, buffer_t, buffer_unref, memory_lend
 from executor._native.chance cimport chance_uuid
 from executor._native.codec cimport codec_of
-from executor._native.endpoint cimport error_free, error_of_failure, error_t, metadata_new, metadata_t
+from executor._native.endpoint cimport (
+    error_free, error_of_failure, error_t, metadata_new, metadata_t, metadata_unref,
+)
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
@@ -28,8 +30,9 @@ from executor._native.journal cimport Journal
 from executor._native.message cimport Message, message_of, message_t, message_unref
 from executor._native.meters cimport Meter
 from executor._native.peer cimport (
-    ENTRIES_MAX, answer_status, count_turned_away, end_rpc, entry_of, entry_t, label_entries, patience_t, peer_begins,
-    peer_charges, peer_free, peer_new, peer_opened, peer_settled, peer_t, peer_takes, rpc_t, server_t,
+    ENTRIES_MAX, abandon_rpc, answer_status, count_inflated, count_turned_away, end_rpc, entry_of, entry_t,
+    label_entries, patience_t, peer_begins, peer_charges, peer_free, peer_new, peer_opened, peer_refuses, peer_settled,
+    peer_t, rpc_t, served_apart, server_t,
 )
 from executor._native.pool cimport pool_give, pool_take_clear
 from executor._native.program cimport Program, program_ref, program_unref
@@ -39,7 +42,7 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    PUID_MAX, STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    PUID_MAX, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
     STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
@@ -66,19 +69,10 @@ cdef void on_finish(request_t *request) noexcept nogil:
     cdef rpc_t *rpc = <rpc_t *>request.user
     cdef error_t *error = request.error
     cdef const out_t *timing = &request.trail.timing if request.trail != NULL else NULL
-    cdef size_t limit = rpc.peer.server.limits.max_message
-    cdef char[160] text
     rpc.request = NULL
     rpc.answered = True
     rpc.began = rpc.peer.server.reactor.now      # to be read
-    if error == NULL and request.answer.size > limit:
-        snprintf(
-            text, sizeof(text), b"answer of %zu bytes is larger than the limit of %zu bytes", request.answer.size, limit
-        )
-        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
-    elif error == NULL and not peer_takes(rpc.peer, request.answer.size, text, sizeof(text)):
-        answer_status(rpc, STATUS_RESOURCE_EXHAUSTED, <const unsigned char *>text, strlen(text), request)
-    elif error == NULL:
+    if error == NULL:
         end_rpc(rpc, STATUS_OK, request, NULL, request.answer.size)
         send_answer(rpc.stream, request.answer, request.puid, request.puid_size, timing)
     else:
@@ -90,8 +84,13 @@ cdef void on_finish(request_t *request) noexcept nogil:
     conn_touch(rpc.peer.conn)
 
 
+cdef error_t *refuse_answer(request_t *request) noexcept nogil:
+    return peer_refuses((<rpc_t *>request.user).peer, request.answer.size)
+
+
 cdef front_ops_t FRONT_OPS
 FRONT_OPS.finish = on_finish
+FRONT_OPS.refuse = refuse_answer
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -149,6 +148,7 @@ cdef void on_message(session_t *session, stream_t *stream, buffer_t *body, bint 
             count_turned_away(rpc, failure.status)
             refuse(rpc, failure.status, failure.text)
             return
+        count_inflated(rpc, body.size)
     rpc.began = rpc.peer.server.reactor.now      # the next one's, or the end's
     if rpc.face != NULL:
         feed_stream(rpc, body)
@@ -296,7 +296,7 @@ cdef void on_close(session_t *session, stream_t *stream, uint32_t code) noexcept
     timer_disarm(rpc.peer.server.reactor, &rpc.timer)
     rpc.peer.server.rpcs -= 1
     if not rpc.answered:
-        end_rpc(rpc, STATUS_CANCELLED, rpc.request, NULL, 0)
+        abandon_rpc(rpc)
     if rpc.request != NULL:
         flow_cancel(rpc.request)
     if rpc.face != NULL:
@@ -328,8 +328,8 @@ cdef session_ops_t SESSION_OPS = session_ops_t(
 cdef void open_stream(rpc_t *rpc) noexcept with gil:
     cdef Server server = <Server>rpc.peer.server.face
     cdef Stream stream = Stream.__new__(Stream)
-    cdef headers_t *headers = &rpc.stream.headers
-    cdef field_t *field
+    cdef metadata_t *metadata = served_apart(rpc)
+    cdef nv_t *field
     cdef int index
     stream.rpc = rpc
     stream.server = server
@@ -337,12 +337,13 @@ cdef void open_stream(rpc_t *rpc) noexcept with gil:
     stream.messages = collections.deque()
     stream.path = PyBytes_FromStringAndSize(rpc.entry.path.data, rpc.entry.path.size).decode()
     stream.headers = []
-    for index in range(headers.count):
-        field = &headers.fields[index]
+    for index in range(metadata.count if metadata != NULL else 0):
+        field = &metadata.fields[index]
         stream.headers.append((
-            PyBytes_FromStringAndSize(headers.block + field.name, field.name_size).decode("latin-1"),
-            PyBytes_FromStringAndSize(headers.block + field.value, field.value_size).decode("latin-1"),
+            PyBytes_FromStringAndSize(field.name, field.name_size).decode("latin-1"),
+            PyBytes_FromStringAndSize(field.value, field.value_size).decode("latin-1"),
         ))
+    metadata_unref(metadata)
     Py_INCREF(stream)
     rpc.face = <void *>stream
     server.streams.add(stream)

@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from executor._native.buffer cimport buffer_t
+from executor._native.copies cimport copies_t
 from executor._native.cursor cimport cursor_t
 from executor._native.types cimport failure_t
 from executor._native.wire cimport field_t
@@ -63,15 +64,16 @@ ctypedef struct numbers_t:
 cdef int numbers_add(
     numbers_t *numbers, const field_t *field, int width, const cursor_t *cursor, failure_t *failure
 ) noexcept nogil
-# The pieces of field `number` found by numbers_add, in one new buffer; NULL when memory is out.
+# The pieces of field `number` found by numbers_add, in one new buffer, which is a copy; NULL when memory is out.
 cdef buffer_t *numbers_gather(
-    cursor_t cursor, uint32_t number, int width, const numbers_t *numbers
+    cursor_t cursor, uint32_t number, int width, const numbers_t *numbers, copies_t **copies
 ) noexcept nogil
 
 # An array over bytes in `buffer`, without a copy when they are aligned and `sole` (nobody else sees them).
-# Always writable.
+# Always writable. A copy is remembered in `copies`.
 cdef object array_over(
-    buffer_t *buffer, const unsigned char *data, size_t size, object dtype, int alignment, tuple shape, bint sole
+    buffer_t *buffer, const unsigned char *data, size_t size, object dtype, int alignment, tuple shape, bint sole,
+    copies_t **copies,
 )
 # The same array in array module `xp`.
 cdef object array_for(object array, object xp)

@@ -10,6 +10,7 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy
 
 from executor._native.buffer cimport Memory, buffer_new, buffer_unref, memory_lend
+from executor._native.copies cimport COPY_ALIGNED, COPY_CONTIGUOUS, COPY_SHARED, copies_add, copies_t
 from executor._native.cursor cimport cursor_fail
 from executor._native.wire cimport WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, wire_next
 from executor._native.writer cimport writer_raw, writer_room
@@ -151,7 +152,7 @@ cdef int numbers_add(
 
 
 cdef buffer_t *numbers_gather(
-    cursor_t cursor, uint32_t number, int width, const numbers_t *numbers
+    cursor_t cursor, uint32_t number, int width, const numbers_t *numbers, copies_t **copies
 ) noexcept nogil:
     cdef buffer_t *whole = buffer_new(numbers.bytes)
     cdef numbers_t one
@@ -167,19 +168,22 @@ cdef buffer_t *numbers_gather(
         if numbers_add(&one, &field, width, &cursor, &failure) == 0 and one.bytes > 0:
             memcpy(whole.data + whole.size, one.data, one.bytes)
             whole.size += one.bytes
+    copies_add(copies, COPY_CONTIGUOUS, whole.size)
     return whole
 
 
 # --- bytes to arrays ---
 
 cdef object array_over(
-    buffer_t *buffer, const unsigned char *data, size_t size, object dtype, int alignment, tuple shape, bint sole
+    buffer_t *buffer, const unsigned char *data, size_t size, object dtype, int alignment, tuple shape, bint sole,
+    copies_t **copies,
 ):
     cdef buffer_t *copy
     cdef Memory memory
+    cdef bint aligned = <uintptr_t>data % <uintptr_t>alignment == 0
     if size == 0:
         return numpy.empty(shape, dtype)
-    if sole and <uintptr_t>data % <uintptr_t>alignment == 0:
+    if sole and aligned:
         memory = memory_lend(buffer, data, size, True)
     else:
         copy = buffer_new(size)
@@ -187,6 +191,7 @@ cdef object array_over(
             raise MemoryError()
         memcpy(copy.data, data, size)
         copy.size = size
+        copies_add(copies, COPY_SHARED if aligned else COPY_ALIGNED, size)
         memory = memory_lend(copy, copy.data, size, True)
         buffer_unref(copy)
     return ndarray(shape, dtype, memory)

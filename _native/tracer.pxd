@@ -48,6 +48,7 @@ cdef void tracer_keep(tracer_t *tracer, out_t *out, int spans) noexcept nogil
 cdef class Label:
     cdef bytes data
     cdef object error_status
+    cdef object answer_status
 
 
 cdef class Tracer:

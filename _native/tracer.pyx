@@ -108,14 +108,20 @@ cdef void tell(work_t *work) noexcept:
 
 
 cdef class Label:
-    """What spans of requests of one kind begin with: `Label(data, error_status=None)`.
+    """What spans of requests of one kind begin with: `Label(data, error_status=None, answer_status=None)`.
 
-    `data` is made by `span.static`. `error_status(error)` is the HTTP status of what failed.
+    `data` is made by `span.static`. `error_status(error)` is the HTTP status of what failed, `answer_status(body)` of
+    what was answered; None: 200.
     """
 
-    def __init__(self, bytes data not None, error_status=None):
+    def __init__(self, bytes data not None, error_status=None, answer_status=None):
         self.data = data
         self.error_status = error_status
+        self.answer_status = answer_status
+
+    def status(self, error):
+        """The HTTP status of `error`."""
+        return self.error_status(error) if self.error_status is not None else error.http_status
 
 
 @cython.no_gc_clear    # the reactor must outlive what is queued with it

@@ -55,6 +55,9 @@ cdef void trail_end(
     trail_t *trail, const program_t *program, const ending_t *ending, const int *path, int length
 ) noexcept nogil
 
+# The same of a request that the flow does not have: `metadata` is replaced by what goes on to nodes. It ends with
+# `trail_end`, without a program.
+cdef trail_t *trail_apart(tracer_t *tracer, metadata_t **metadata) noexcept nogil
 # A request that was refused before it ran, which began at `began`: its span, where it is traced.
 cdef void trail_refused(tracer_t *tracer, const ending_t *ending, double began) noexcept nogil
 

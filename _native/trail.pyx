@@ -81,6 +81,24 @@ cdef trail_t *trail_begin(tracer_t *tracer, metadata_t **metadata, int count) no
     return trail
 
 
+cdef trail_t *trail_apart(tracer_t *tracer, metadata_t **metadata) noexcept nogil:
+    cdef trail_t *trail = trail_begin(tracer, metadata, 0)
+    cdef metadata_t *told = NULL
+    cdef context_t context
+    if trail == NULL or trail.tracer == NULL:
+        trail_free(trail)        # its times were asked for, which only the flow tells
+        return NULL
+    trail.timed = False
+    context = trail.context
+    context.span = trail.span
+    if tracer.form_count > 0:
+        told = context_put(metadata[0], tracer.forms, tracer.form_count, &context)
+    if told != NULL:
+        metadata_unref(metadata[0])
+        metadata[0] = told
+    return trail
+
+
 # The caller's trace goes on without this request: nodes are told, since they could decide otherwise. Where there is no
 # trace, they are told nothing: that would cost every request more than all else that tracing takes of it.
 cdef void refuse(tracer_t *tracer, metadata_t **metadata, const context_t *context) noexcept nogil:

@@ -115,7 +115,8 @@ class Counting:
             "retries": families.NODE_RETRIES.key(name),
             "critical": families.NODE_CRITICAL.key(name),
             "queued": families.NODE_QUEUE.key(name),
-            "transcoded": [families.TRANSCODES.key(name, encoding) for encoding in families.ENCODINGS],
+            "copies": [families.COPIES.key(name, reason) for reason in families.COPY_REASONS],
+            "copied": [families.COPIED.key(name, reason) for reason in families.COPY_REASONS],
         }
         return meters.NodeMeter(self._store.segment, self._calls(node, kind), keys, families.WAITS)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
 from executor import errors
-from executor._native import flow, front, http1, message, program, tracer
+from executor._native import errand, flow, front, http1, message, program, tracer
 from executor.graph import plan as plans
 from executor.graph import spec
 from executor.health import GraphHealth
@@ -250,18 +250,30 @@ class Inference:
 
         `headers` go to every node; `puid` is made when there is none; `timeout_s` bounds the whole request, None
         and 0 do not. `timed(text)` is told where the time went, if the headers ask for that; spans of the request begin
-        with `label`. Raises `errors.Error`. What this returns has the puid, and a `cancel()`.
+        with `label`, also where it is refused here. Raises `errors.Error`. What this returns has the puid, and a
+        `cancel()`.
         """
-        if not self.readiness.begun:
-            raise errors.NodeError("the graph is still loading")
         puid = puid or self.new_puid()
         if not isinstance(headers, http1.Fields):
             headers = [pair for pair in headers if pair[0].lower() != "seldon-puid"]
             headers.append(("seldon-puid", puid))
         deadline = time.monotonic() + timeout_s if timeout_s else 0.0
-        return front.submit(
-            self._engine, self.program, walk, method, message, headers, puid, deadline, done, timed, label
-        )
+        try:
+            if not self.readiness.begun:
+                raise errors.NodeError("the graph is still loading")
+            return front.submit(
+                self._engine, self.program, walk, method, message, headers, puid, deadline, done, timed, label
+            )
+        except errors.Error as error:
+            if label is not None:
+                self.span_of(label, headers).end(label.status(error), error, puid)
+            raise
+
+    def span_of(
+        self, label: tracer.Label, headers: Sequence[tuple[str, str]] | http1.Fields, began: float = 0
+    ) -> errand.Errand:
+        """The span of a request that does not run through the plan: nodes get the headers that it has."""
+        return errand.Errand(self._engine, label, headers, began)
 
     async def run(
         self,

@@ -22,9 +22,9 @@ from executor.rest import sinks
 from executor.rpc.channels import Channel
 from executor.settings import Address, NodeTlsSettings, Scheme
 from executor.status import Status
-from executor.telemetry import families, trace_settings
+from executor.telemetry import families, logs, trace_settings
 from executor.telemetry.payload_log import SendError
-from executor.telemetry.span_export import Refused, SpanExport
+from executor.telemetry.span_export import Refused, Said, SpanExport
 from executor.telemetry.store import Store
 from executor.telemetry.trace_settings import TraceSettings
 from executor.tls import HTTP1, HTTP2, client_context
@@ -37,12 +37,16 @@ INSIDE, GRPC, HTTP = 0, 1, 2
 """How a node is called, in the numbers of `_native/program`."""
 Spans = list[tuple[int, dict[Method, bytes]]]
 """What the spans of each node's calls begin with."""
+_TRACED = frozenset({Action.RUN, Action.MODEL_METADATA, Action.GRAPH_METADATA, Action.STATUS})
+"""What has spans: all that asks something of a graph or a node. Probes and scrapes would drown it."""
 _AGAIN_GRPC = (
     *(Status.CANCELLED, Status.DEADLINE_EXCEEDED, Status.RESOURCE_EXHAUSTED, Status.ABORTED, Status.OUT_OF_RANGE),
     *(Status.UNAVAILABLE, Status.DATA_LOSS),
 )
 _AGAIN_HTTP = (None, 429, 502, 503, 504)
 """None: it could not be reached."""
+WHY_BYTES = 400
+"""Of what a receiver says of spans that it did not take."""
 
 
 class Tracing:
@@ -111,14 +115,14 @@ class Tracing:
         return {
             path: tracer.Label(span.static(path[1:], span.SERVER, _rpc(path)))
             for path, rpc in rpcs.items()
-            if rpc.action is Action.RUN
+            if rpc.action in _TRACED
         }
 
     def rest(self, table: RestTable, scheme: str = "http") -> dict[str, dict[str, tracer.Label]]:
         """Those of requests over HTTP, by verb, then by the route's path."""
         found: dict[str, dict[str, tracer.Label]] = {}
         for route in table.routes:
-            for verb in sorted(route.verbs - {"OPTIONS"}) if self.tracer and route.action is Action.RUN else ():
+            for verb in sorted(route.verbs - {"OPTIONS"}) if self.tracer and route.action in _TRACED else ():
                 told = {
                     "http.request.method": verb,
                     "http.route": route.path,
@@ -126,7 +130,7 @@ class Tracing:
                     "url.scheme": scheme,
                 }
                 data = span.static(f"{verb} {route.path}", span.SERVER, told)
-                found.setdefault(verb, {})[route.path] = tracer.Label(data, table.error_status)
+                found.setdefault(verb, {})[route.path] = tracer.Label(data, table.error_status, route.status_of)
         return found
 
     def nodes(self, plan: plans.Plan, addresses: Sequence[Address | None]) -> Spans | None:
@@ -181,14 +185,14 @@ class GrpcSender:
         self._asked = asked
         self._channel = Channel(address, reactor=reactor, tls=None if context is None else lambda: context)
 
-    async def __call__(self, request: bytes) -> int:
+    async def __call__(self, request: bytes) -> Said:
         """Raises Refused."""
         asked = self._asked
         try:
             answer = await self._channel.call(EXPORT_PATH, message.Message(request), asked.headers, asked.timeout_s)
         except errors.Error as error:
             raise Refused(f"{asked.url}: {error.message}", error.status in _AGAIN_GRPC) from error
-        return _refused(bytes(answer))
+        return _said(bytes(answer))
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -207,29 +211,38 @@ class HttpSender:
         kind = [("Content-Type", "application/x-protobuf"), ("User-Agent", f"millrace/{__version__}")]
         self._headers = [*kind, *([("Content-Encoding", "gzip")] if asked.gzip else []), *asked.headers]
 
-    async def __call__(self, request: bytes) -> int:
+    async def __call__(self, request: bytes) -> Said:
         """Raises Refused."""
         body = gzip.compress(request, 1) if self._asked.gzip else request
         try:
             async with asyncio.timeout(self._asked.timeout_s):
-                await self._sinks.post(self._asked.url, self._headers, [memoryview(body)])
+                return _said(await self._sinks.post(self._asked.url, self._headers, [memoryview(body)]))
         except TimeoutError:
             raise Refused(f"{self._asked.url}: no answer within {self._asked.timeout_s:g} s", True) from None
         except SendError as error:
             raise Refused(str(error), error.status in _AGAIN_HTTP) from error
-        return 0
 
     async def close(self) -> None:
         """Ends its connections."""
         await self._sinks.close()
 
 
-def _refused(answer: bytes) -> int:
-    """How many spans an ExportTraceServiceResponse says were not taken."""
+def _said(answer: bytes) -> Said:
+    """The partial success of an ExportTraceServiceResponse."""
     try:
         for number, value in wire.fields(answer):
             if number == 1 and isinstance(value, bytes):
-                return next((int(each) for key, each in wire.fields(value) if key == 1 and isinstance(each, int)), 0)
+                return _partial(value)
     except errors.DecodeError:
         pass  # they were taken, whatever it says of it
-    return 0
+    return Said()
+
+
+def _partial(data: bytes) -> Said:
+    rejected, why = 0, ""
+    for number, value in wire.fields(data):
+        if number == 1 and isinstance(value, int):
+            rejected = value if value < 1 << 63 else 0  # a negative one says nothing
+        elif number == 2 and isinstance(value, bytes):
+            why = logs.shown(value[:WHY_BYTES].decode("utf-8", "replace"))
+    return Said(rejected, why)

@@ -32,6 +32,7 @@ class Reply:
     content_encoding: str | None
     location: str | None
     timing: str | None
+    inflated: bool
     body: bytes
     def give(self) -> None: ...
     def take(self, budget: budget.Budget, size: int) -> bool: ...

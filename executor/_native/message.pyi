@@ -27,5 +27,8 @@ class Message:
 
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
+    def inflated(self) -> Message:
+        """Says that its bytes came compressed, for those who count copies; the message itself."""
+
     def parts(self) -> list[buffer.Memory]:
         """The spans as a list of read-only buffers, without copying."""

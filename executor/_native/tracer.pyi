@@ -6,9 +6,18 @@ from typing import Any
 from executor._native import transport
 
 class Label:
-    """What spans of requests of one kind begin with; `error_status` is the HTTP status of what failed."""
+    """What spans of requests of one kind begin with; `error_status` is the HTTP status of what failed, `answer_status`
+    that of an answer's body.
+    """
 
-    def __init__(self, data: bytes, error_status: Callable[[Any], int] | None = None) -> None: ...
+    def __init__(
+        self,
+        data: bytes,
+        error_status: Callable[[Any], int] | None = None,
+        answer_status: Callable[[bytes], int] | None = None,
+    ) -> None: ...
+    def status(self, error: Any) -> int:
+        """The HTTP status of `error`."""
 
 class Tracer:
     """Decides which requests are traced, and keeps their spans."""

@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote
 
@@ -19,6 +18,7 @@ from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
 from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_text
+from executor.rest.asked import Request
 from executor.rest.plain import Journal, Meter, Routes, Starter, tell_end
 from executor.rest.routing import Router, clean_path
 from executor.settings import ServeLimits
@@ -37,6 +37,8 @@ DISCARD_S = 2.0
 """How much, and for how long, of a refused body is read on, so that its sender gets to see the answer."""
 
 _RETRY = (b"retry-after", b"1")
+_LEFT = 499
+"""Whoever left, or was cut off: nobody is answered that."""
 
 
 Scrape = Callable[[str], Awaitable[tuple[str, bytes]]]
@@ -76,27 +78,6 @@ class Inference(Starter, Protocol):
     async def metadata_text(self, name: str, headers: Headers = ()) -> messages.Message: ...
     async def graph_metadata(self, headers: Headers = ()) -> Mapping[str, Any]: ...
     async def node_status(self, name: str, headers: Headers = ()) -> messages.Message: ...
-
-
-@dataclass(slots=True)
-class Request:
-    """One request on its way through the front."""
-
-    route: Route
-    name: str
-    """Node that the path names; the front's own node where it names none."""
-    scope: Scope
-    receive: bodies.Receive
-    head: headers.Head
-    puid: str | None
-    times: list[str] = field(default_factory=list)
-    """Where its time went, once it is over, if that was asked."""
-
-    @property
-    def headers(self) -> Headers:
-        """What nodes get of it."""
-        puid = [] if self.puid is None else [("seldon-puid", self.puid)]
-        return [*self.head.forwarded, *puid]
 
 
 class App:
@@ -208,7 +189,10 @@ class App:
         head = headers.Head(scope["headers"])
         puid = head.puid or (self._inference.new_puid() if self._table.puid else None)
         extra = self._extra(shared, head, puid, scope)
-        request = Request(route, name or self._node, scope, receive, head, puid)
+        label = self.labels.get(verb, {}).get(route.path)
+        request = Request(route, name or self._node, scope, receive, head, puid, began, label)
+        if route.action is not Action.RUN:
+            request.trace(self._inference.span_of)
         failed: errors.Error | None = None
         try:
             reply = await self._actions[route.action](request)
@@ -219,25 +203,28 @@ class App:
             if error.http_status == 413 or isinstance(error, bodies.NoMemoryError):
                 self.on_refused("message")
                 reply = self._failure(error)
-                self._count(verb, route, reply, began)
-                self._tell(scope, reply, began, puid, failed)
+                self._over(request, reply, failed)
                 await self._refuse_body(receive, send, reply, extra)
                 return
             reply = self._failure(error)
-        except bodies.Disconnected:
+        except (bodies.Disconnected, asyncio.CancelledError):
+            request.traced(self._inference.span_of, _LEFT)
             raise
         except Exception as cause:
             log.exception("%s %s failed", verb, path)
             failed = answers.internal(cause)
             reply = self._failure(failed)
-        self._count(verb, route, reply, began)
-        self._tell(scope, reply, began, puid, failed)
+        self._over(request, reply, failed)
         await _send(send, reply, [*extra, *map(answers.timing, request.times)])
 
-    def _count(self, verb: str, route: Route, reply: Reply, began: float) -> None:
-        meter = self.meters.get(verb, {}).get(route.path)
+    def _over(self, request: Request, reply: Reply, failed: errors.Error | None) -> None:
+        """It is counted, traced and told before it is answered."""
+        scope = request.scope
+        meter = self.meters.get(scope["method"], {}).get(request.route.path)
         if meter is not None:
-            meter.since(reply.status, began)
+            meter.since(reply.status, request.began)
+        request.traced(self._inference.span_of, reply.status, failed)
+        self._tell(scope, reply, request.began, request.puid, failed)
 
     def _tell(self, scope: Scope, reply: Reply, began: float, puid: str | None, failed: errors.Error | None) -> None:
         if self._journal is not None and (failed is not None or self._journal.access):
@@ -266,15 +253,17 @@ class App:
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
+        message = messages.Message(text, route.encoding, form, kind)
+        request.running = True
         answer = await self._inference.run(
             route.walk,
             route.method,
-            messages.Message(text, route.encoding, form, kind),
+            message if form is Form.FOREIGN or head.content_encoding is None else message.inflated(),
             headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,
             timed=None if head.timing is None else request.times.append,
-            label=self.labels.get(request.scope["method"], {}).get(route.path),
+            label=request.label,
         )
         if answer.message.form == Form.FOREIGN and head.content_encoding is not None:  # it came back as it went in
             told = tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body)

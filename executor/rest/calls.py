@@ -215,6 +215,7 @@ class Call:
         if not reply.take(self._site.pool.memory, grown):
             raise http1.NoMemoryError(len(body), self._site.pool.memory)
         reply.body = body
+        reply.inflated = True
 
 
 def body_of(message: messages.Message) -> http1.Buffers:

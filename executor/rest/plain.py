@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from executor import errors
-from executor._native import http1, tracer
+from executor._native import errand, http1, tracer
 from executor._native import message as messages
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, headers
@@ -49,6 +49,9 @@ class Starter(Protocol):
         timed: Callable[[str], object] | None = None,
         label: tracer.Label | None = None,
     ) -> Running: ...
+    def span_of(
+        self, label: tracer.Label, headers: Sequence[tuple[str, str]] | http1.Fields, began: float = 0
+    ) -> errand.Errand: ...
 
 
 class Meter(Protocol):
@@ -149,7 +152,7 @@ class Plain:
         try:
             timeout_s = routes.default_timeout_s
             if request.timeout is not None:
-                timeout_s = headers.parse_timeout(request.timeout)
+                timeout_s = self._timeout(request.timeout)
             message = request.message(route.encoding, route.form)
             self._came = len(message)
             self._running = routes.starter.start(
@@ -177,6 +180,17 @@ class Plain:
         if self._running is not None:
             self._running.cancel()
         self._done(None, errors.NodeError("the server is stopping", http_status=503))
+
+    def _timeout(self, text: str) -> float | None:
+        """The only thing that is refused here; all else that may be is the request path's to trace."""
+        try:
+            return headers.parse_timeout(text)
+        except errors.Error as error:
+            label = self._routes.labels.get(self._route.path)
+            if label is not None:
+                span = self._routes.starter.span_of(label, self._request, self._began)
+                span.end(label.status(error), error, self._puid)
+            raise
 
     def _timed(self, text: str) -> None:
         self._lines += answers.lines_of([answers.timing(text)])

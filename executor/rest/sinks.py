@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from executor import errors
+from executor._native import http1 as native
 from executor.rest import dial, http1
 from executor.settings import Address, Scheme, parse_url
 from executor.telemetry.payload_log import SendError
@@ -18,7 +19,7 @@ from executor.telemetry.payload_log import SendError
 CONNECT_TIMEOUT_S = 5.0
 IDLE_TIMEOUT_S = 30.0
 REPLY_BYTES_MAX = 1024 * 1024
-"""Nobody reads what a receiver answers beside its status."""
+"""More than any receiver has to say beside its status."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -54,10 +55,10 @@ class Sinks:
         self._sinks: dict[str, Sink] = {}
         self._pools: dict[Address, http1.Pool] = {}
 
-    async def post(self, url: str, headers: Sequence[tuple[str, str]], data: Sequence[memoryview]) -> None:
-        """Posts once; any answer of 2xx will do. Raises SendError. Time is the caller's: cancelling ends it."""
+    async def post(self, url: str, headers: Sequence[tuple[str, str]], data: Sequence[memoryview]) -> bytes:
+        """Posts once, and returns the answer's body; any of 2xx will do. Raises SendError. Time is the caller's: cancelling ends it."""
         try:
-            status = await self._exchange(url, headers, data)
+            reply = await self._exchange(url, headers, data)
         except http1.TooLargeError:
             raise SendError(f"{url}: its answer is larger than {REPLY_BYTES_MAX} bytes") from None
         except (http1.ProtocolError, http1.NoMemoryError) as cause:
@@ -68,20 +69,20 @@ class Sinks:
             if isinstance(cause, TimeoutError) and cause.errno is None:
                 raise  # the caller's own
             raise SendError(f"{url}: {cause.strerror or cause or type(cause).__name__}") from cause
-        if not 200 <= status < 300:
-            raise SendError(f"{url}: answered {status}", status)
+        if not 200 <= reply.status < 300:
+            raise SendError(f"{url}: answered {reply.status}", reply.status)
+        return reply.body
 
     async def close(self) -> None:
         """Closes all connections. Call it once or often."""
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
 
-    async def _exchange(self, url: str, headers: Sequence[tuple[str, str]], data: Sequence[memoryview]) -> int:
+    async def _exchange(self, url: str, headers: Sequence[tuple[str, str]], data: Sequence[memoryview]) -> native.Reply:
         sink = self._sinks.get(url) or self._sinks.setdefault(url, parse(url, "sink"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         size = sum(part.nbytes for part in data)
         head = f"POST {sink.target} HTTP/1.1\r\nHost: {sink.host}\r\n{lines}Content-Length: {size}\r\n\r\n"
-        reply = await self._pool(sink.address).request([head.encode("ascii"), *data])
-        return reply.status
+        return await self._pool(sink.address).request([head.encode("ascii"), *data])
 
     def _pool(self, address: Address) -> http1.Pool:
         if address not in self._pools:

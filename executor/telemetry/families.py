@@ -115,12 +115,13 @@ NODE_CRITICAL = Family(
 NODE_CONNECTIONS = Family(
     "millrace_node_connections", Kind.GAUGE, "Connections to a node.", (*_NODE, "address", "state")
 )
-TRANSCODES = Family(
-    "millrace_transcodes_total",
+COPIES = Family(
+    "millrace_payload_copies_total",
     Kind.COUNTER,
-    "Messages put into another encoding, at the node they came to or left.",
-    (*_NODE, "to"),
+    "Copies of payloads, by the node that they were for.",
+    (*_NODE, "reason"),
 )
+COPIED = Family("millrace_payload_copied_bytes_total", Kind.COUNTER, "Bytes of those copies.", (*_NODE, "reason"))
 PULLS = Family(
     "millrace_router_pulls_total",
     Kind.COUNTER,
@@ -162,7 +163,7 @@ FAMILIES = {
     for family in (
         *(SERVER, SERVER_SUMMARY, CLIENT, CLIENT_SUMMARY, NODE_SERVER, NODE_SERVER_SUMMARY),
         *(NODE_IN_FLIGHT, NODE_QUEUE, NODE_SENT, NODE_RECEIVED, NODE_RETRIES, NODE_CRITICAL),
-        *(NODE_CONNECTIONS, TRANSCODES, SPANS, SPANS_WAITING),
+        *(NODE_CONNECTIONS, COPIES, COPIED, SPANS, SPANS_WAITING),
         *(PULLS, REWARDS, REWARD_MEAN, CHANCE, PAYLOADS, PAYLOADS_WAITING),
         *(IN_FLIGHT, REJECTED, MEMORY, MEMORY_WAITING, CONNECTIONS, WORKERS, RESTARTS, RELOADS, DROPPED, BUILD),
         *(CPU, RESIDENT, FDS),
@@ -172,5 +173,5 @@ FAMILIES = {
 
 REASONS = ("in flight", "queue", "deadline", "message", "connections", "slow", "unread")
 """Of REJECTED, in the order of `_native/meters`."""
-ENCODINGS = ("proto", "json")
-"""Labels of TRANSCODES, in the order of `executor.types.Encoding`."""
+COPY_REASONS = ("transcoded", "aligned", "shared", "contiguous", "inflated", "bytes")
+"""Of COPIES, in the order of `_native/copies`."""

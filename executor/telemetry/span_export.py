@@ -7,7 +7,7 @@ waits, waits natively in a bounded queue, which drops and counts by itself.
 import asyncio
 import logging
 import random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from executor._native import span, tracer
 from executor.telemetry.losses import Losses
@@ -28,10 +28,18 @@ class Refused(Exception):
         self.again = again
 
 
-class Send(Protocol):
-    """Sends one ExportTraceServiceRequest, and returns how many of its spans were not taken."""
+class Said(NamedTuple):
+    """What a receiver answers to a batch that it took: how many of its spans it did not, and why."""
 
-    async def __call__(self, request: bytes) -> int:
+    rejected: int = 0
+    why: str = ""
+    """With none rejected, what it warns of."""
+
+
+class Send(Protocol):
+    """Sends one ExportTraceServiceRequest."""
+
+    async def __call__(self, request: bytes) -> Said:
         """Raises Refused."""
 
 
@@ -63,6 +71,7 @@ class SpanExport:
         self._last = ""
         """Why a batch was not taken when it was last tried."""
         self._losses = Losses("spans not sent")
+        self._warned = ""
 
     def wake(self) -> None:
         """A batch waits."""
@@ -120,10 +129,14 @@ class SpanExport:
         self._last = ""
         try:
             async with asyncio.timeout(self._export_s):
-                refused = min(await self._retried(request), count)
+                said = await self._retried(request)
+            refused = min(said.rejected, count)
             self.sent += count - refused
             if refused:
-                self._lose(refused, "the receiver did not take them")
+                self._lose(refused, "the receiver did not take them" + (f": {said.why}" if said.why else ""))
+            elif said.why and said.why != self._warned:
+                self._warned = said.why
+                log.warning("the receiver of spans took them, and says: %s", said.why)
         except asyncio.CancelledError:
             self._lose(count, "the process ended while they were sent")
             raise
@@ -135,7 +148,7 @@ class SpanExport:
             log.debug("spans cannot be sent", exc_info=True)
             self._lose(count, f"{type(error).__name__}: {error}")
 
-    async def _retried(self, request: bytes) -> int:
+    async def _retried(self, request: bytes) -> Said:
         pause_s = FIRST_RETRY_S
         for _ in range(RETRIES_MAX):
             try:
