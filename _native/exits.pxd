@@ -5,7 +5,7 @@ from executor._native.endpoint cimport Endpoint, call_t, error_t, metadata_t
 from executor._native.message cimport message_t
 from executor._native.timing cimport timing_read
 from executor._native.transport cimport Reactor, reactor_t, work_t
-from executor._native.types cimport METHOD_COUNT, PUID_MAX
+from executor._native.types cimport METHOD_COUNT
 
 ctypedef struct job_t
 ctypedef struct exit_t
@@ -78,8 +78,7 @@ cdef class Context:
     cdef readonly int method
     cdef double due
     cdef metadata_t *metadata
-    cdef char[PUID_MAX] puid_bytes
-    cdef int puid_size
+    cdef readonly str puid       # the request's id
 
 
 cdef class Pool:
