@@ -3,10 +3,10 @@
 
 from executor._native.endpoint cimport error_t, metadata_t
 from executor._native.message cimport message_t
-from executor._native.program cimport program_t
+from executor._native.program cimport node_t, program_t
 from executor._native.request cimport engine_t, front_ops_t, request_t, step_t
 from executor._native.tap cimport tap_add
-from executor._native.types cimport failure_t
+from executor._native.types cimport STATUS_INTERNAL, failure_t
 
 # What becomes of a call's end; takes over `answer` and `error`, of which one is NULL.
 ctypedef void (*after_t)(step_t *step, message_t *answer, error_t *error) noexcept nogil
@@ -41,11 +41,17 @@ cdef void conclude(request_t *request) noexcept nogil
 # Writes down how it ended, where anything is written down of it.
 cdef void close_trail(request_t *request) noexcept nogil
 
-# A payload that is logged where its node asks for it. Every call of a node passes here: one flag when nothing is.
-cdef inline void tapped(step_t *step, int kind, const message_t *message) noexcept nogil:
+# A payload that is logged where its node asks for it. Every call of a node passes here: one flag when nothing is. False
+# after it failed the request, since the payload cannot be logged.
+cdef inline bint tapped(step_t *step, int kind, const message_t *message) noexcept nogil:
     cdef request_t *request = step.request
-    if request.program.nodes[step.index].taps & kind and request.tap != NULL:
+    cdef const node_t *node = &request.program.nodes[step.index]
+    if node.taps & kind and request.tap != NULL:
+        if node.tap_fault != NULL:
+            fail_at(step, STATUS_INTERNAL, node.tap_fault)
+            return False
         tap_add(request.tap, step.index, kind, message, request.puid, request.puid_size)
+    return True
 
 
 cdef inline message_t *take_message(step_t *step) noexcept nogil:

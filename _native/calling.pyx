@@ -3,7 +3,7 @@
 Must not know which step comes after which (`flow` and `feedback` do), a protocol (codecs do), nor how a node is reached
 (endpoints do). The one clock it reads is that of `meters`, to count by.
 
-A request is one block of memory with a step for each node. An endpoint may complete a call while it is being started;
+A request is one block of memory with a step for each node, and its id. An endpoint may complete a call while it is being started;
 so after a call was started, nothing of the request is touched again.
 """
 
@@ -51,7 +51,7 @@ cdef request_t *request_new(
         count_rejected(engine, REJECTED_IN_FLIGHT)
     else:
         request = <request_t *>pool_take_clear(
-            engine.reactor.pool, sizeof(request_t) + program.count * sizeof(step_t)
+            engine.reactor.pool, sizeof(request_t) + program.count * sizeof(step_t) + puid_size
         )
     if request == NULL:
         message_unref(message)
@@ -66,12 +66,13 @@ cdef request_t *request_new(
     request.metadata = metadata
     request.trail = trail_of(engine.tracer, &request.metadata, program.count)
     request.tap = NULL if program.tap == NULL or tap_skips(request.metadata) else program.tap
-    request.puid_size = min(puid_size, sizeof(request.puid))
-    memcpy(request.puid, puid, request.puid_size)
     request.deadline = deadline
     request.front = front
     request.user = user
     request.steps = <step_t *>(<char *>request + sizeof(request_t))
+    request.puid = <char *>(request.steps + program.count)
+    request.puid_size = puid_size
+    memcpy(request.puid, puid, puid_size)
     request.timer.fire = on_deadline
     request.timer.owner = request
     engine.in_flight += 1
@@ -232,10 +233,11 @@ cdef void start_call(step_t *step, after_t after, int method, message_t *message
     message = in_encoding(step, message, endpoint.encoding)
     if message == NULL:
         return
-    if method == METHOD_AGGREGATE:
-        tapped(step, TAP_REQUEST, step.logged)     # not the children's answers
-    elif method != METHOD_ROUTE and method != METHOD_SEND_FEEDBACK:
-        tapped(step, TAP_REQUEST, message)
+    if method != METHOD_ROUTE and method != METHOD_SEND_FEEDBACK:
+        # Of those that are aggregated what reached the node, not the children's answers.
+        if not tapped(step, TAP_REQUEST, step.logged if method == METHOD_AGGREGATE else message):
+            message_unref(message)
+            return
     step.after = after
     call.method = method
     call.message = message

@@ -2,16 +2,18 @@
 # Must not know any protocol: a new one fills in a table and registers it.
 
 from executor._native.message cimport message_t
-from executor._native.types cimport PUID_MAX, failure_t
+from executor._native.types cimport failure_t
 
 ctypedef struct name_t:
     const char *data             # UTF-8, not NUL-terminated
     size_t size
 
-# The request that a feedback message is about.
+# The request that a feedback message is about: text that lies in the feedback itself, or where there is one in `owner`,
+# which whoever asked for it gives back.
 ctypedef struct taken_puid_t:
-    char[PUID_MAX] text
-    int size
+    const char *text
+    size_t size
+    message_t *owner
 
 # What the executor adds to the one meta field of an answer.
 ctypedef struct meta_edit_t:
@@ -34,17 +36,14 @@ ctypedef struct codec_t:
     message_t *(*edit_meta)(message_t *message, const meta_edit_t *edit, failure_t *failure) noexcept nogil
     # The children's answers as one list message (form FORM_LIST), by reference.
     message_t *(*make_list)(message_t **items, int count, failure_t *failure) noexcept nogil
-    # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing; and the
-    # start of response.meta.puid, size 0 where there is none.
+    # routes[i] = response.meta.routing[nodes[i]] of a feedback message, ROUTE_ALL where it says nothing; and
+    # response.meta.puid, size 0 where there is none.
     int (*feedback_routes)(
         message_t *feedback, const name_t *nodes, int count, int *routes, taken_puid_t *puid, failure_t *failure
     ) noexcept nogil
     # The same message in the encoding `encoding`.
     message_t *(*transcode)(message_t *message, int encoding, failure_t *failure) noexcept nogil
 
-    # How an empty message is written; size 0 when it is no bytes at all.
-    const char *empty
-    size_t empty_size
     # Can a feedback stand where a message is answered? Then one that the root has no use for goes back as it came.
     bint any_answer
 

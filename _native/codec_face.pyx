@@ -9,7 +9,7 @@ from libc.stdlib cimport free, malloc
 
 from executor._native.codec cimport codec_of, codec_t, meta_edit_t, name_t, taken_puid_t
 from executor._native.cursor cimport raise_failure
-from executor._native.message cimport Message, message_t, message_wrap
+from executor._native.message cimport Message, message_t, message_unref, message_wrap
 from executor._native.types cimport failure_clear, failure_t
 
 
@@ -113,23 +113,29 @@ def feedback_routes(Message feedback not None, nodes):
     cdef Names names = Names(nodes)
     cdef taken_puid_t puid
     cdef failure_t failure
-    cdef int index
+    cdef int index, result
     failure_clear(&failure)
-    if table_of(feedback.raw.encoding).feedback_routes(
+    result = table_of(feedback.raw.encoding).feedback_routes(
         feedback.raw, names.names, names.count, names.routes, &puid, &failure
-    ) < 0:
+    )
+    message_unref(puid.owner)
+    if result < 0:
         raise_failure(&failure)
     return [names.routes[index] for index in range(names.count)]
 
 
 def feedback_puid(Message feedback not None):
-    """The start of the puid of the request that a feedback message is about; "" where it says nothing."""
+    """The puid of the request that a feedback message is about; "" where it says nothing."""
     cdef taken_puid_t puid
     cdef failure_t failure
+    cdef int result
     failure_clear(&failure)
-    if table_of(feedback.raw.encoding).feedback_routes(feedback.raw, NULL, 0, NULL, &puid, &failure) < 0:
+    result = table_of(feedback.raw.encoding).feedback_routes(feedback.raw, NULL, 0, NULL, &puid, &failure)
+    text = puid.text[:puid.size] if result == 0 and puid.size > 0 else b""
+    message_unref(puid.owner)
+    if result < 0:
         raise_failure(&failure)
-    return puid.text[:puid.size].decode("utf-8", "replace")
+    return text.decode("utf-8", "replace")
 
 
 def transcode(Message message not None, int encoding):

@@ -4,7 +4,6 @@
 from executor._native.endpoint cimport Endpoint, call_t, metadata_t
 from executor._native.jobs cimport exit_t
 from executor._native.transport cimport Reactor
-from executor._native.types cimport PUID_MAX
 
 cdef class Component(Endpoint)
 
@@ -15,8 +14,7 @@ cdef class Context:
     cdef readonly int method
     cdef double due
     cdef metadata_t *metadata
-    cdef char[PUID_MAX] puid_bytes
-    cdef int puid_size
+    cdef readonly str puid       # the request's id
 
 
 cdef class Pool:

@@ -15,9 +15,10 @@ import time
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 from posix.unistd cimport close, read
 
 from executor._native.endpoint cimport (
@@ -466,11 +467,6 @@ cdef class Context:
         metadata_unref(self.metadata)
 
     @property
-    def puid(self):
-        """The request's id."""
-        return PyBytes_FromStringAndSize(self.puid_bytes, self.puid_size).decode("latin-1")
-
-    @property
     def headers(self):
         """The request's metadata, or forwarded HTTP headers: a list of (name, value)."""
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.fields]
@@ -552,7 +548,6 @@ cdef class Component(Endpoint):
         context.node = self.name
         context.method = call.method
         context.due = call.deadline
-        context.puid_size = min(<int>call.puid_size, <int>sizeof(context.puid_bytes))
-        memcpy(context.puid_bytes, call.puid, context.puid_size)
+        context.puid = PyUnicode_DecodeLatin1(call.puid, call.puid_size, NULL)
         context.metadata = metadata_ref(call.metadata)
         return context

@@ -6,16 +6,14 @@ Children on the path that the request took come first, all at once; then the nod
 """
 
 from executor._native.calling cimport conclude, fail, fail_at, finish, leave, start_call, step_begin, tapped, transcoded
-from executor._native.codec cimport codec_of, codec_t, name_t
-from executor._native.endpoint cimport error_free, error_of_failure, error_t
-from executor._native.message cimport message_add_copy, message_new, message_ref, message_t, message_unref
+from executor._native.codec cimport codec_of, name_t
+from executor._native.endpoint cimport error_at, error_free, error_of_failure, error_t
+from executor._native.message cimport message_ref, message_t, message_unref
 from executor._native.program cimport node_t
 from executor._native.request cimport request_t, step_t
 from executor._native.routing cimport read_taken_path
 from executor._native.tap cimport TAP_FEEDBACK
-from executor._native.types cimport (
-    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_RESOURCE_EXHAUSTED, failure_t,
-)
+from executor._native.types cimport METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_INTERNAL, failure_t
 
 
 cdef void feedback_start(request_t *request, message_t *message) noexcept nogil:
@@ -51,6 +49,9 @@ cdef void feedback_own(step_t *step) noexcept nogil:
     cdef const name_t *name = &step.request.program.names[step.index]
     cdef message_t *message
     cdef failure_t failure
+    if node.tap_fault != NULL and node.taps & TAP_FEEDBACK and step.request.tap != NULL:
+        feedback_called(step, NULL, error_at(STATUS_INTERNAL, name.data, name.size, node.tap_fault))
+        return
     tapped(step, TAP_FEEDBACK, step.message)
     if not node.takes_feedback:
         feedback_called(step, NULL, NULL)
@@ -79,25 +80,15 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
         if step.waiting == 0:
             feedback_own(step)
         return
-    if request.error == NULL:
-        # A root without feedback answers what it was given, where that can be an answer, else an empty message.
-        if answer != NULL or not codec_of(request.encoding).any_answer:
+    if request.error != NULL:
+        message_unref(answer)
+        conclude(request)
+    elif answer == NULL and not codec_of(request.encoding).any_answer:
+        # As Seldon's executor has it. Whoever else is on the path was told of the reward.
+        fail_at(step, STATUS_INTERNAL, b"it is the root of the graph, and takes no feedback: there is no answer to it")
+    else:
+        if answer != NULL:       # else what was given goes back
             message_unref(step.message)
-            step.message = answer if answer != NULL else empty_message(request.encoding)
+            step.message = answer
             step.foreign = True
-        if step.message == NULL:
-            fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
-        else:
-            finish(step)
-        return
-    message_unref(answer)
-    conclude(request)
-
-
-cdef message_t *empty_message(int encoding) noexcept nogil:
-    cdef const codec_t *codec = codec_of(encoding)
-    cdef message_t *message = message_new(encoding, FORM_MESSAGE)
-    if message != NULL and codec.empty_size > 0 and message_add_copy(message, codec.empty, codec.empty_size) < 0:
-        message_unref(message)
-        return NULL
-    return message
+        finish(step)

@@ -9,8 +9,8 @@ from executor._native.request cimport engine_t, front_ops_t, request_t, step_t
 from executor._native.tracer cimport Tracer
 from executor._native.transport cimport Reactor
 
-# A request, not yet started: takes over `message` and a reference on `metadata` (may be NULL). `puid` is copied (up to
-# 64 bytes). NULL when memory is out or the bound of requests in flight is reached; then message and metadata are freed.
+# A request, not yet started: takes over `message` and a reference on `metadata` (may be NULL). `puid` is copied.
+# NULL when memory is out or the bound of requests in flight is reached; then message and metadata are freed.
 cdef request_t *flow_new(
     engine_t *engine, program_t *program, int walk, int method, message_t *message, metadata_t *metadata,
     const char *puid, size_t puid_size, double deadline, const front_ops_t *front, void *user,

@@ -97,7 +97,8 @@ cdef void choose(step_t *step) noexcept nogil:
     if node.child_count == 0:
         after_children(step)
         return
-    tapped(step, TAP_REQUEST, step.message)
+    if not tapped(step, TAP_REQUEST, step.message):
+        return
     if node.taps & TAP_REQUEST and node.aggregates and step.request.tap != NULL:
         step.logged = message_ref(step.message)
     if node.asks_route:
@@ -205,8 +206,7 @@ cdef inline bint has_answer(step_t *step, message_t *answer, error_t *error) noe
     message_unref(step.message)
     step.message = answer
     step.foreign = True
-    tapped(step, TAP_RESPONSE, answer)
-    return True
+    return tapped(step, TAP_RESPONSE, answer)
 
 
 cdef void after_input(step_t *step, message_t *answer, error_t *error) noexcept nogil:
@@ -309,8 +309,8 @@ cdef void aggregate(step_t *step) noexcept nogil:
 
 # The step's message is what its children came to.
 cdef void answered(step_t *step) noexcept nogil:
-    tapped(step, TAP_RESPONSE, step.message)
-    after_children(step)
+    if tapped(step, TAP_RESPONSE, step.message):
+        after_children(step)
 
 
 cdef void after_children(step_t *step) noexcept nogil:

@@ -16,7 +16,6 @@ from executor._native.program cimport Program
 from executor._native.span cimport out_t
 from executor._native.tracer cimport Label
 from executor._native.transport cimport Reactor, reactor_add_work, work_t
-from executor._native.types cimport PUID_MAX
 
 from executor import errors
 from executor.status import Status
@@ -176,14 +175,10 @@ def new_puid(Engine engine):
 
 # As headers are, which it comes and goes in.
 cdef bytes bytes_of(str puid):
-    cdef bytes raw
     try:
-        raw = puid.encode("latin-1")
+        return puid.encode("latin-1")
     except UnicodeEncodeError as error:
         raise errors.RequestError(f"Seldon-Puid: {error.object[error.start]!r} cannot be sent in a header") from None
-    if len(raw) > PUID_MAX:
-        raise errors.RequestError(f"Seldon-Puid of {len(raw)} bytes: at most {PUID_MAX} are allowed")
-    return raw
 
 
 def submit(
@@ -196,7 +191,7 @@ def submit(
     `deadline` is in seconds of `time.monotonic()`, 0 means none. `done(answer, error)` is called instead of a future
     being made, perhaps before this returns. `timed(text)` is called before it, with what says where the time went,
     where the headers ask for that. Spans of the request begin with `label`. Raises LimitError when too many requests
-    run already, RequestError for a puid of more than 256 bytes, or that no header can carry.
+    run already, RequestError for a puid that no header can carry.
     """
     cdef Request face
     cdef bytes raw_puid = bytes_of(puid)

@@ -415,19 +415,21 @@ def header_lines(fields, str puid, remaining, bint coded=False):
     """The header lines of a call to a node: the request's own (name, value) pairs, as far as they travel, and ours.
 
     Names are in lower case, and all are bytes. Which codings the client accepts travels where its node's answer goes
-    back `coded` as it is; all others are asked for plain answers, which spares inflating them. Raises RequestError for
-    a header that would begin another.
+    back `coded` as it is, and is told then; all others are asked for gzip, as Go's client has it, unless the client
+    wants no coding. Raises RequestError for a header that would begin another.
     """
     cdef list lines = []
     cdef bytes name, value
-    cdef bint plain = True
+    cdef bint asked = False
+    cdef bint passes = False
     for name, value in fields:
         if not travels(name):
             continue
         if name == ACCEPT:
-            if not coded or value == b"identity":
+            if not coded and value != b"identity":
                 continue
-            plain = False
+            asked = True
+            passes = passes or value != b"identity"
         if not is_text(name, <const unsigned char *>name + len(name)) or not is_text(
             value, <const unsigned char *>value + len(value)
         ):
@@ -436,13 +438,13 @@ def header_lines(fields, str puid, remaining, bint coded=False):
                 " be sent on to a REST node"
             )
         lines += (name, b": ", value, b"\r\n")
-    if plain:
-        lines.append(b"accept-encoding: identity\r\n")
+    if not asked:
+        lines.append(b"accept-encoding: gzip\r\n")
     if puid:
         lines += (b"seldon-puid: ", puid.encode("latin-1", "replace"), b"\r\n")
     if remaining is not None:
         lines.append(b"millrace-timeout: %.6f\r\n" % max(remaining, 0.0))
-    return b"".join(lines)
+    return b"".join(lines), passes
 
 
 # --- answers of ours ----------------------------------------------------------------------------

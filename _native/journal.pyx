@@ -17,7 +17,7 @@ cdef enum:
     BUFFER_BYTES = 256 << 10
     FULL_BYTES = 8 << 10         # so many are told at once, without waiting: some 60 lines
     PATH_MAX = 200
-    PUID_MAX = 256
+    PUID_MAX = 2048              # of one that is longer the log has the start: lines stay whole in a pipe
     NODE_MAX = 128
     TEXT_MAX = 400
 

@@ -31,6 +31,7 @@ ctypedef struct node_t:
     endpoint_t *endpoint         # NULL when the node makes no call
     node_meter_t *meter          # NULL: nothing is counted
     int taps                     # what is logged of it: TAP_*, as bits
+    const char *tap_fault        # why it cannot be logged, so that its requests fail; NULL: it can
     int kind                     # NODE_*
     name_t *spans                # what spans of its calls begin with, by METHOD_*; NULL: nothing is traced
 

@@ -127,6 +127,8 @@ cdef class Program:
         self.raw.tap = &tap.raw
         for index in range(self.raw.count):
             self.raw.nodes[index].taps = tap.nodes[index]
+            if index in tap.faults:
+                self.raw.nodes[index].tap_fault = <const char *><bytes>tap.faults[index]
         return 0
 
     cdef int trace(self, object spans) except -1:

@@ -1,4 +1,4 @@
-# Owns the memory of a request on its way through a plan: the request itself, and a step for each node.
+# Owns the memory of a request on its way through a plan: the request itself, a step for each node, and its id.
 # Must not hold behaviour: `flow` moves them, fronts and `routing` read them.
 
 from executor._native.chance cimport chance_t
@@ -11,7 +11,6 @@ from executor._native.tap cimport tap_t
 from executor._native.tracer cimport tracer_t
 from executor._native.trail cimport trail_t
 from executor._native.transport cimport reactor_t, timer_t
-from executor._native.types cimport PUID_MAX
 
 ctypedef struct request_t
 ctypedef struct engine_t
@@ -58,8 +57,8 @@ ctypedef struct request_t:
     tap_t *tap                   # where its payloads are logged; NULL: nowhere
     trail_t *trail               # what is written down of it; NULL: nothing
     name_t label                 # what its span begins with, borrowed from the front
-    char[PUID_MAX] puid
-    int puid_size
+    char *puid                   # behind the steps
+    size_t puid_size
     double deadline              # 0: none
     double started
     timer_t timer

@@ -75,7 +75,7 @@ cdef error_t *read_taken_path(request_t *request, message_t *feedback) noexcept 
     cdef program_t *program = request.program
     cdef taken_puid_t puid
     cdef failure_t failure
-    cdef int index
+    cdef error_t *error
     failure_clear(&failure)
     request.routes = <int *>malloc(program.count * sizeof(int))
     if request.routes == NULL:
@@ -83,7 +83,17 @@ cdef error_t *read_taken_path(request_t *request, message_t *feedback) noexcept 
     if codec_of(request.encoding).feedback_routes(
         feedback, program.names, program.count, request.routes, &puid, &failure
     ) < 0:
-        return error_of_failure(&failure, NULL, 0)
+        error = error_of_failure(&failure, NULL, 0)
+    else:
+        error = checked_path(request, &puid)
+    message_unref(puid.owner)
+    return error
+
+
+# Branches of routers that learn are where they are now; the error for a way that is none.
+cdef error_t *checked_path(request_t *request, const taken_puid_t *puid) noexcept nogil:
+    cdef program_t *program = request.program
+    cdef int index
     for index in range(program.count):
         if program.nodes[index].table != NULL:
             request.routes[index] = weights_find(

@@ -150,8 +150,6 @@ codec.edit_meta = seldon_edit_meta
 codec.make_list = seldon_make_list
 codec.feedback_routes = seldon_feedback_routes
 codec.transcode = seldon_transcode
-codec.empty = b""
-codec.empty_size = 0
 codec.mean = seldon_mean
 codec_register(&codec)
 

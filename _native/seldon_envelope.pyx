@@ -14,7 +14,7 @@ from executor._native.message cimport (
     message_add, message_add_part, message_flat, message_new, message_ref, message_unref,
 )
 from executor._native.types cimport (
-    ENCODING_SELDON_PROTO, FORM_FEEDBACK, FORM_LIST, FORM_MESSAGE, PUID_MAX, ROUTE_ALL, STATUS_INTERNAL,
+    ENCODING_SELDON_PROTO, FORM_FEEDBACK, FORM_LIST, FORM_MESSAGE, ROUTE_ALL, STATUS_INTERNAL,
     STATUS_RESOURCE_EXHAUSTED, fail,
 )
 from executor._native.wire cimport (
@@ -463,8 +463,8 @@ cdef int read_puid(cursor_t meta, taken_puid_t *puid, failure_t *failure) noexce
         got = find_next(&meta, META_PUID, &field, failure)
         if got <= 0:
             return got
-        puid.size = <int>min(field.size, <size_t>PUID_MAX)
-        memcpy(puid.text, field.data, puid.size)
+        puid.text = <const char *>field.data
+        puid.size = field.size
 
 
 cdef int read_response(
@@ -494,6 +494,7 @@ cdef int seldon_feedback_routes(
     for index in range(count):
         routes[index] = ROUTE_ALL
     puid.size = 0
+    puid.owner = NULL
     if data == NULL:
         return out_of_memory(failure)
     cursor = cursor_over(data, feedback.size)

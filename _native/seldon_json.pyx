@@ -107,7 +107,7 @@ cdef int text_feedback_routes(
     cdef int index
     if proto != NULL:
         result = codec_of(ENCODING_SELDON_PROTO).feedback_routes(proto, nodes, count, routes, puid, failure)
-        message_unref(proto)
+    puid.owner = proto           # in which its text lies
     if result < 0:
         failure_clear(failure)
         for index in range(count):
@@ -135,8 +135,6 @@ codec.edit_meta = text_edit_meta
 codec.make_list = text_make_list
 codec.feedback_routes = text_feedback_routes
 codec.transcode = transcode
-codec.empty = b"{}"
-codec.empty_size = 2
 codec.any_answer = True
 codec_register(&codec)
 seldon_set_transcoder(transcode)

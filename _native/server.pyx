@@ -42,7 +42,7 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    PUID_MAX, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK,
     STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
@@ -262,9 +262,6 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
         if field.name_size == 11 and memcmp(name, b"seldon-puid", 11) == 0:
             if has_puid or field.value_size == 0:
                 continue         # nodes get one, and never an empty one
-            if field.value_size > PUID_MAX:
-                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid of more than 256 bytes")
-                return NULL
             has_puid = True
             puid[0] = fields[count]
         count += 1

@@ -4,7 +4,6 @@
 from executor._native.endpoint cimport metadata_t
 from executor._native.message cimport message_t
 from executor._native.transport cimport Reactor, reactor_t, work_t
-from executor._native.types cimport PUID_MAX
 
 # What a payload is to its node, and as bits what is logged of a node.
 cdef enum:
@@ -17,8 +16,8 @@ ctypedef struct tapped_t:
     message_t *message
     int node
     int kind                     # TAP_*
-    int puid_size
-    char[PUID_MAX] puid
+    size_t puid_size
+    char *puid                   # behind it
 
 ctypedef struct tap_t:
     reactor_t *reactor
@@ -36,7 +35,7 @@ ctypedef struct tap_t:
 cdef bint tap_skips(const metadata_t *metadata) noexcept nogil
 # Keeps a payload of the node of that number. Never fails: what is over a bound is counted and let go.
 cdef void tap_add(
-    tap_t *tap, int node, int kind, const message_t *message, const char *puid, int puid_size
+    tap_t *tap, int node, int kind, const message_t *message, const char *puid, size_t puid_size
 ) noexcept nogil
 
 
@@ -44,4 +43,5 @@ cdef class Tap:
     cdef tap_t raw
     cdef Reactor reactor
     cdef readonly tuple nodes    # what is logged of each node of the plan, as bits
+    cdef readonly dict faults    # of nodes by number: why that cannot be, as bytes
     cdef object take

@@ -51,11 +51,11 @@ cdef bint is_word(const nv_t *field, const char *word, size_t size) noexcept nog
 
 
 cdef void tap_add(
-    tap_t *tap, int node, int kind, const message_t *message, const char *puid, int puid_size
+    tap_t *tap, int node, int kind, const message_t *message, const char *puid, size_t puid_size
 ) noexcept nogil:
     cdef tapped_t *tapped = NULL
     if tap.count < tap.count_max and message.size <= tap.size_max - tap.size:
-        tapped = <tapped_t *>malloc(sizeof(tapped_t))
+        tapped = <tapped_t *>malloc(sizeof(tapped_t) + puid_size)
     reactor_add_work(tap.reactor, &tap.work)
     if not tap.held:
         hold(tap)
@@ -73,8 +73,9 @@ cdef void tap_add(
     tapped.next = NULL
     tapped.node = node
     tapped.kind = kind
-    tapped.puid_size = min(puid_size, <int>sizeof(tapped.puid))
-    memcpy(tapped.puid, puid, tapped.puid_size)
+    tapped.puid = <char *>tapped + sizeof(tapped_t)
+    tapped.puid_size = puid_size
+    memcpy(tapped.puid, puid, puid_size)
     if tap.first == NULL:
         tap.first = tapped
     else:
@@ -121,18 +122,20 @@ cdef void hand_over(work_t *work) noexcept:
 
 @cython.no_gc_clear    # the reactor must outlive what is queued with it
 cdef class Tap:
-    """What is logged of a plan's nodes: `Tap(reactor, nodes, take, count_max=..., size_max=...)`.
+    """What is logged of a plan's nodes: `Tap(reactor, nodes, take, count_max=..., size_max=..., faults={})`.
 
     `nodes` has for each node of the plan the sum of REQUEST, RESPONSE and FEEDBACK that are wanted. At the end of a
     pass that met any of them, `take(batch, lost)` is called with a list of (number of the node, kind, puid, Message)
-    and how many more there were that one of the two bounds kept out.
+    and how many more there were that one of the two bounds kept out. `faults` has texts for nodes, by number, that
+    cannot be logged: a request fails with it where it would be.
     """
 
-    def __cinit__(self, Reactor reactor, nodes, take, long count_max=10_000, size_t size_max=64 * 1024 * 1024):
+    def __cinit__(self, Reactor reactor, nodes, take, long count_max=10_000, size_t size_max=64 * 1024 * 1024, faults=()):
         memset(&self.raw, 0, sizeof(tap_t))
         self.reactor = reactor
         self.nodes = tuple(nodes)
         self.take = take
+        self.faults = {node: text.encode() for node, text in dict(faults).items()}
         self.raw.reactor = &reactor.raw
         self.raw.count_max = count_max
         self.raw.size_max = size_max

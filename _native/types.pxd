@@ -50,7 +50,6 @@ cdef enum:
     FORM_FOREIGN = 3        # an HTTP body that only nodes can read
 
 cdef enum:
-    PUID_MAX = 256          # bytes of a request's id
     FAILURE_TEXT = 240
 
 # What went wrong in a native step. `offset` counts bytes from the start of the message; -1 when

@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from executor._native.chance cimport chance_next, chance_seed, chance_t
-from executor._native.types cimport PUID_MAX, ROUTE_NONE
+from executor._native.types cimport ROUTE_NONE
 
 cdef extern from *:
     """
@@ -242,7 +242,7 @@ cdef class Weights:
 
     def pick(self, str puid=""):
         """The branch that a request with this puid takes; what `flow` does natively."""
-        cdef bytes text = puid.encode()[:PUID_MAX]
+        cdef bytes text = puid.encode()
         cdef chance_t chance
         cdef int branch
         cdef const char *start = text
@@ -255,7 +255,7 @@ cdef class Weights:
 
     def recall(self, str puid):
         """(mark, position, chance) of the branch that this puid was sent to; None where that is forgotten."""
-        cdef bytes text = puid.encode()[:PUID_MAX]
+        cdef bytes text = puid.encode()
         cdef slot_t found
         cdef double share
         if not recalled(&self.raw, text, len(text), &found):

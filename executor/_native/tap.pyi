@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from executor._native import message, transport
 
@@ -8,6 +8,7 @@ FEEDBACK: int
 
 class Tap:
     nodes: tuple[int, ...]
+    faults: dict[int, bytes]
 
     def __init__(
         self,
@@ -16,4 +17,5 @@ class Tap:
         take: Callable[[list[tuple[int, int, str, message.Message]], int], None],
         count_max: int = 10_000,
         size_max: int = ...,
+        faults: Mapping[int, str] = ...,
     ) -> None: ...

@@ -26,7 +26,6 @@ log = logging.getLogger("millrace.rest")
 CONNECT_TIMEOUT_S = 30.0
 """As Go's client has it."""
 _JSON = b"content-type: application/json\r\n"
-_PLAIN = b"accept-encoding: identity\r\n"
 _PUID = "seldon-puid"
 
 
@@ -144,15 +143,15 @@ class RestNode:
             if remaining is not None and remaining <= 0:
                 raise self._late(path, remaining)
             fields = context.fields
-            lines = native.header_lines(fields, context.puid, remaining, self.passes_coding and passed_on)
+            lines, coded = native.header_lines(fields, context.puid, remaining, self.passes_coding and passed_on)
             kind = _kind_of(message, fields)
-            request = calls.Request("POST", where, lines, kind, calls.body_of(message), _PLAIN not in lines)
+            request = calls.Request("POST", where, lines, kind, calls.body_of(message), coded)
             return calls.Call(self._site, request, done, head)
 
         return call
 
     async def _look(self, path: str, headers: Headers = ()) -> http1.Reply:
-        lines = native.header_lines([(name.encode(), value.encode("latin-1")) for name, value in headers], "", None)
+        lines, _ = native.header_lines([(name.encode(), value.encode("latin-1")) for name, value in headers], "", None)
         lines += b"".join(b"seldon-puid: %b\r\n" % value.encode("latin-1") for name, value in headers if name == _PUID)
         future: asyncio.Future[http1.Reply] = asyncio.get_running_loop().create_future()
 

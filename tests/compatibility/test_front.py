@@ -226,24 +226,44 @@ def test_an_answer_that_the_client_takes_compressed_goes_back_so(raw: RawNode, c
     assert raw.seen[1].body == packed["/transform-input"]
 
 
-def test_an_answer_is_inflated_for_a_client_that_takes_none_compressed(raw: RawNode, chain: Served) -> None:
+@pytest.mark.parametrize("own", ["application/json", "text/plain"])  # the short way through the front, and the long one
+def test_nodes_are_asked_for_gzip_where_the_client_names_no_coding(raw: RawNode, chain: Served, own: str) -> None:
     raw.script = lambda seen: (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"a":1}'))
-    _, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}")
+    _, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}", [("Content-Type", own)])
     assert ("Content-Encoding" in headers, body) == (False, b'{"a":1}')
     assert raw.seen[1].body == b'{"a":1}'
+    assert [seen.header("accept-encoding") for seen in raw.seen] == ["gzip", "gzip"]
+    assert [seen.header("content-encoding") for seen in raw.seen] == [None, None]
+    chain.rest.ask("GET", "/api/v1.0/status/m")
+    assert raw.seen[-1].header("accept-encoding") == "gzip"
+    _, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}", [("Accept-Encoding", "identity")])
+    assert ("Content-Encoding" in headers, body) == (False, b'{"a":1}')  # whatever the node makes of it
+    assert raw.seen[-1].header("accept-encoding") == "identity"
+
+
+@pytest.mark.parametrize("given", [[], [("Accept-Encoding", "br, gzip")]])
+def test_a_coding_that_nobody_asked_for_is_an_error(raw: RawNode, model: Served, given: list[tuple[str, str]]) -> None:
+    coding = "zstd" if not given else "br"
+    raw.script = lambda seen: (409 if given else 200, {"Content-Encoding": coding}, b"??")
+    status, headers, body = model.rest.ask("POST", PREDICTIONS, b"{}", given)
+    assert (status, "Content-Encoding" in headers) == (500, False)
+    assert f"Content-Encoding '{coding}': allowed are gzip, deflate and identity" in json.loads(body)["status"]["info"]
+
+
+def test_an_error_of_a_node_is_inflated(raw: RawNode, chain: Served) -> None:
     raw.script = lambda seen: (409, {"Content-Encoding": "gzip"}, gzip.compress(b"no"))
     status, headers, body = chain.rest.ask("POST", PREDICTIONS, b"{}", [("Accept-Encoding", "gzip")])
     assert (status, "Content-Encoding" in headers, body) == (409, False, b"no")
 
 
-@pytest.mark.parametrize("long", [65, 256])
-def test_a_long_puid_is_kept(raw: RawNode, model: Served, long: int) -> None:
+@pytest.mark.parametrize("long", [65, 257, 4096, 30_000])
+@pytest.mark.parametrize("own", ["application/json", "text/plain"])  # the short way through the front, and the long one
+def test_a_long_puid_is_kept(raw: RawNode, model: Served, long: int, own: str) -> None:
     for puid in ("p" * long, "é" * long):
-        _, headers, _ = model.rest.ask("POST", PREDICTIONS, b"{}", [("Seldon-Puid", puid)])
-        assert headers["Seldon-Puid"] == raw.seen[-1].header("seldon-puid") == puid
+        status, headers, _ = model.rest.ask("POST", PREDICTIONS, b"{}", [("Seldon-Puid", puid), ("Content-Type", own)])
+        assert (status, headers["Seldon-Puid"], raw.seen[-1].header("seldon-puid")) == (200, puid, puid)
     assert model.grpc.predict({"strData": "x"}, [("seldon-puid", "p" * long)]).puid == "p" * long
-    status, _, body = model.rest.ask("POST", PREDICTIONS, b"{}", [("Seldon-Puid", "p" * 257)])
-    assert (status, "Seldon-Puid of 257 bytes: at most 256" in json.loads(body)["status"]["info"]) == (400, True)
+    assert raw.seen[-1].header("seldon-puid") == "p" * long
 
 
 @pytest.mark.parametrize("path", [PREDICTIONS, FEEDBACK, "/api/v1.0/metadata/m"])

@@ -4,7 +4,6 @@
 """
 
 import gzip
-import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from support.clients import Connection
 from support.serving import graph, node
 
 from executor.settings import ServeLimits
@@ -63,7 +63,7 @@ def echo(path: str, body: bytes) -> Answer:
 
 
 def ask(port: int, body: bytes, path: str = PREDICT, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    client = Connection("127.0.0.1", port, timeout=20)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         client.request("POST", path, body, {"Content-Type": "application/json", **named})
@@ -198,17 +198,19 @@ def test_a_failing_route_is_told_in_our_words() -> None:
     assert "status code 503" in told["info"]
 
 
-def test_compressed_answers_are_inflated_where_the_graph_reads_them() -> None:
+@pytest.mark.parametrize("given", [{}, {"Accept_Encoding": "gzip, br"}])
+def test_compressed_answers_are_inflated_where_the_graph_reads_them(given: Any) -> None:
     seen: Seen = []
 
     def answer(path: str, body: bytes) -> Answer:
-        return 200, {"Content-Encoding": "gzip"}, gzip.compress(body)
+        return 200, {"Content-Encoding": "gzip"}, gzip.compress(b"[1]" if path == "/route" else body)
 
-    joined = rest("c", "combiner", rest("m", "model"), rest("n", "model"))
-    with rest_node(answer, seen) as url, graph(joined, endpoints=dict.fromkeys("cmn", url)) as served:
-        status, headers, body = ask(served.port, ODD, Accept_Encoding="gzip")
+    joined = rest("c", "combiner", rest("r", "router", rest("k", "model"), rest("m", "model")), rest("n", "model"))
+    with rest_node(answer, seen) as url, graph(joined, endpoints=dict.fromkeys("crkmn", url)) as served:
+        status, headers, body = ask(served.port, ODD, **given)
     assert (status, json.loads(body)) == (200, [json.loads(ODD)] * 2)
-    assert {told["accept-encoding"] for _, told, _ in seen} == {"identity"}
+    assert sorted(path for path, _, _ in seen) == ["/aggregate", "/predict", "/predict", "/route"]
+    assert {told["accept-encoding"] for _, told, _ in seen} == {"gzip"}
     assert "content-encoding" not in headers
 
 

@@ -228,7 +228,6 @@ async def test_metadata_reaches_a_component() -> None:
 @pytest.mark.parametrize(
     ("metadata", "code", "text"),
     [
-        ([("seldon-puid", "p" * 257)], grpc.StatusCode.INVALID_ARGUMENT, "seldon-puid"),
         ([(f"k{index}", "v") for index in range(100)], grpc.StatusCode.RESOURCE_EXHAUSTED, "headers"),
     ],
 )

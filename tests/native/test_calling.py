@@ -178,7 +178,7 @@ async def test_transcoded_messages_are_counted_where_they_are_needed() -> None:
 
 
 async def test_feedback_is_counted_as_calls(two: Counted) -> None:
-    feedback = native.Message(b"", Encoding.SELDON_PROTO, 2)
+    feedback = native.Message(b"{}", Encoding.SELDON_JSON, 2)
     await two.bench.run(feedback, Walk.FEEDBACK)
     assert two.read()["m SEND_FEEDBACK 0"] == 1
 

@@ -30,11 +30,11 @@ def test_each_call_reaches_the_codec() -> None:
 
 
 @pytest.mark.parametrize("codec", [seldon, seldon_json])
-@pytest.mark.parametrize("puid", ["", "id-1", "é☃", "x" * 64, "y" * 300])
+@pytest.mark.parametrize("puid", ["", "id-1", "é☃", "x" * 64, "y" * 30_000])
 def test_feedback_says_which_request_it_is_about(codec: Any, puid: str) -> None:
     answer = codec.build("strData", "x", meta={"puid": puid, "routing": {"a": 3}})
     feedback = codec.build_feedback(None, answer, 1.0, None)
-    assert codec_face.feedback_puid(feedback) == puid[:256]
+    assert codec_face.feedback_puid(feedback) == puid
     assert codec_face.feedback_puid(codec.build_feedback(answer, None, 1.0, None)) == ""
 
 

@@ -190,9 +190,10 @@ async def test_feedback_without_routing_goes_to_all(make: Make) -> None:
 
 async def test_feedback_skips_nodes_that_take_none_and_a_root_of_these_gives_it_back(make: Make) -> None:
     bench = make(node("t", "transformer", node("m")))
-    said = await bench.run(feedback(None), Walk.FEEDBACK)
+    with pytest.raises(errors.Error, match="node 't': it is the root of the graph, and takes no feedback") as caught:
+        await bench.run(feedback(None), Walk.FEEDBACK)  # a Feedback of protobuf is no SeldonMessage
+    assert (caught.value.status, getattr(caught.value, "node", "")) == (Status.INTERNAL, "t")
     assert [call.split(".")[0] for call in bench.calls] == ["m"]
-    assert bytes(said) == b""  # a Feedback of protobuf is no SeldonMessage
     given = feedback(None, Encoding.SELDON_JSON)
     said = await bench.run(given, Walk.FEEDBACK)
     assert bytes(said) == bytes(given) != b""

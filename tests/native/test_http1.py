@@ -226,14 +226,16 @@ def test_header_lines_of_a_call() -> None:
     pairs = [
         (b"authorization", b"a"), (b"host", b"h"), (b"te", b"x"), (b"grpc-timeout", b"1S"), (b":path", b"/"),
         (b"t-bin", b"AA"),
-        (b"accept-encoding", b"gzip"), (b"ce-specversion", b"1.0"), (b"content-type", b"x"), (b"seldon-puid", b"other"),
+        (b"accept-encoding", b"br"), (b"ce-specversion", b"1.0"), (b"content-type", b"x"), (b"seldon-puid", b"other"),
     ]  # fmt: skip
     told = b"authorization: a\r\n%bce-specversion: 1.0\r\n%bseldon-puid: p\r\n"
-    gzip, plain = b"accept-encoding: gzip\r\n", b"accept-encoding: identity\r\n"
-    assert http1.header_lines(pairs, "p", None) == told % (b"", plain)
-    assert http1.header_lines(pairs, "p", None, True) == told % (gzip, b"")
-    assert http1.header_lines([], "", 1.5, True) == plain + b"millrace-timeout: 1.500000\r\n"
-    assert http1.header_lines([(b"accept-encoding", b"identity")], "", None, True) == plain
+    gzip, own = b"accept-encoding: gzip\r\n", b"accept-encoding: br\r\n"
+    assert http1.header_lines(pairs, "p", None) == (told % (b"", gzip), False)
+    assert http1.header_lines(pairs, "p", None, True) == (told % (own, b""), True)
+    assert http1.header_lines([], "", 1.5, True) == (gzip + b"millrace-timeout: 1.500000\r\n", False)
+    for coded in (False, True):
+        plain = (b"accept-encoding: identity\r\n", False)
+        assert http1.header_lines([(b"accept-encoding", b"identity")], "", None, coded) == plain
     with pytest.raises(errors.RequestError, match="'x-a' has a line break"):
         http1.header_lines([(b"x-a", b"1\r\nx-b: 2")], "p", None)
 

@@ -128,7 +128,7 @@ async def test_long_texts_are_cut(reactor: transport.Reactor) -> None:
         long = b"x" * 10_000
         made.ended(500, time.monotonic(), long, long, 0, 0, long, long)
         await taken.until(1)
-    assert [len(text) for text in taken.lines[0][PATH:]] == [200, 256, 128, 400]
+    assert [len(text) for text in taken.lines[0][PATH:]] == [200, 2048, 128, 400]
 
 
 async def test_what_finds_no_room_is_counted(reactor: transport.Reactor) -> None:

@@ -120,11 +120,11 @@ def test_without_memory_nothing_is_remembered() -> None:
     assert table.recall("x") is None
 
 
-def test_only_the_first_256_bytes_of_a_puid_count() -> None:
+def test_every_byte_of_a_puid_counts() -> None:
     table = weights.Weights(["a"], None, bytearray(100 * SLOT))
-    table.pick("x" * 256)
-    assert table.recall("x" * 300) is not None
-    assert table.recall("x" * 255) is None
+    table.pick("x" * 10_000)
+    assert table.recall("x" * 10_000) is not None
+    assert table.recall("x" * 9_999) is None
 
 
 def test_tables_change_while_others_pick() -> None:

@@ -18,7 +18,10 @@ from executor._pb import health_pb2, health_pb2_grpc, seldon_pb2, seldon_pb2_grp
 TIMEOUT_S = 20.0
 PREDICTIONS = "/api/v1.0/predictions"
 FEEDBACK = "/api/v1.0/feedback"
-OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 16),
+]  # fmt: skip
 """Each client has connections of its own."""
 Pairs = Sequence[tuple[str, str]]
 
@@ -85,6 +88,13 @@ class GrpcClient:
         return Reply(in_json(answer), dict(call.initial_metadata()).get("seldon-puid", ""))
 
 
+class Connection(http.client.HTTPConnection):
+    """One that names no coding of its own accord."""
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = True) -> None:
+        super().putrequest(method, url, skip_host, True)
+
+
 class RestClient:
     """A client application on http.client, a connection for each request."""
 
@@ -116,7 +126,7 @@ class RestClient:
 
     def ask(self, verb: str, path: str, body: bytes | None = None, headers: Pairs = ()) -> tuple[int, Any, bytes]:
         """One request: status, headers and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        connection = Connection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             connection.request(verb, path, body, dict(headers))
             answer = connection.getresponse()
