@@ -14,6 +14,8 @@ class Watch:
     """console or json."""
     access_log: bool = False
     """Whether the log has a line for every request, not only for those that fail."""
+    scrapes_told: bool = True
+    """Whether it has those, too, who ask the metrics port."""
     page: bool = True
     """Whether there is a page that shows the graph at work."""
     admin_host: str = "127.0.0.1"

@@ -150,7 +150,7 @@ class Plain:
             timeout_s = routes.default_timeout_s
             if request.timeout is not None:
                 timeout_s = headers.parse_timeout(request.timeout)
-            message = request.message(route.encoding, route.form)
+            message = request.message(route.encoding, route.form, routes.table.flask)
             self._came = len(message)
             self._running = routes.starter.start(
                 route.walk,
