@@ -14,11 +14,11 @@ class Watch:
     """console or json."""
     access_log: bool = False
     """Whether the log has a line for every request, not only for those that fail."""
-    scrapes_told: bool = True
-    """Whether it has those, too, who ask the metrics port."""
     page: bool = True
     """Whether there is a page that shows the graph at work."""
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
     """Where page, metrics and log level are, and then nowhere else; 0 takes a free port; None: page and metrics are on
     the REST port, and the log level cannot be changed."""
+    scrapes_told: bool = True
+    """Whether the access log has those, too, who ask the metrics port."""
