@@ -172,14 +172,18 @@ cdef class PlainRequest(Fields):
         """The body's bytes."""
         return self.data[self.body_at:]
 
-    def message(self, int encoding, int form):
-        """The body as a message, by reference."""
+    def message(self, int encoding, int form, bint unmarked=False):
+        """The body as a message, by reference; `unmarked` is without the byte-order mark that some write before it."""
         cdef message_t *message = message_new(encoding, form)
         cdef buffer_t *buffer = buffer_of_bytes(self.data)
-        cdef const unsigned char *data = <const unsigned char *>PyBytes_AS_STRING(self.data)
+        cdef const unsigned char *data = <const unsigned char *>PyBytes_AS_STRING(self.data) + self.body_at
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.data) - self.body_at
         cdef int result = -1
+        if unmarked and size > 3 and memcmp(data, b"\xef\xbb\xbf", 3) == 0:
+            data += 3
+            size -= 3
         if message != NULL:
-            result = message_add(message, buffer, data + self.body_at, PyBytes_GET_SIZE(self.data) - self.body_at)
+            result = message_add(message, buffer, data, size)
         buffer_unref(buffer)
         if result < 0:
             message_unref(message)

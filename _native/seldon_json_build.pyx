@@ -23,29 +23,64 @@ from executor._native.text cimport (
 )
 from executor._native.types cimport ENCODING_SELDON_JSON, FORM_MESSAGE, failure_clear, failure_t
 
+import dataclasses
+import datetime
+import decimal
 import json
 import math
+import uuid
 
 import numpy
 
 from executor import errors
 from executor._native import seldon
 
+cdef tuple DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+cdef tuple MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 cdef tuple KINDS = ("tensor", "ndarray", "tftensor", "binData", "strData", "jsonData", "customData", "")
 
 
 # --- small values, through Python's json ---
 
+cdef bint sorting = True
+
+
+def sort_members(bint wanted):
+    """Whether members of Python's dicts are written in the order of their names, in all of this process."""
+    global sorting
+    sorting = wanted
+
+
 def plain(value):
     """What stands for a value that Python's json does not know. Raises TypeError when nothing does."""
     if isinstance(value, (numpy.ndarray, numpy.generic)):
         return value.tolist()
+    if isinstance(value, datetime.date):
+        return dated(value)
+    if isinstance(value, (decimal.Decimal, uuid.UUID)):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if hasattr(value, "__html__"):
+        return str(value.__html__())
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-cdef object dumped(object value):
+# As HTTP's headers have dates, which is how Flask writes them. Without a zone they are taken for UTC.
+cdef str dated(object date):
+    cdef object time = date if isinstance(date, datetime.datetime) else datetime.datetime(date.year, date.month, date.day)
+    if time.tzinfo is not None:
+        time = time.astimezone(datetime.timezone.utc)
+    return (
+        f"{DAYS[time.weekday()]}, {time.day:02d} {MONTHS[time.month - 1]} {time.year:04d}"
+        f" {time.hour:02d}:{time.minute:02d}:{time.second:02d} GMT"
+    )
+
+
+def dumped(value):
+    """The JSON text of a value of Python's, as a str. Raises TypeError or ValueError."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain, sort_keys=True)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain, sort_keys=sorting)
     except TypeError:  # names that cannot be ordered, such as 1 beside "a"
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=plain)
 

@@ -42,8 +42,8 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK,
-    STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED,
+    failure_clear, failure_t,
 )
 
 from executor import errors

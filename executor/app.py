@@ -4,12 +4,13 @@ Must not hold logic of any part. `executor.process` is what serves.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from executor import errors, manifest, prepackaged, workers
-from executor._native import tap
+from executor._native import seldon_json_build, tap
 from executor.component import host, load
 from executor.counting import Counting, names_of
 from executor.graph import plan as plans
@@ -18,9 +19,11 @@ from executor.inference import Bound, Bounds
 from executor.nodes import Nodes
 from executor.process import Prepared, Process
 from executor.protocol import seldon as protocol
+from executor.protocol.table import RestTable
 from executor.reached import Side
 from executor.reload import Reloader, in_thread
 from executor.rest.answers import Site
+from executor.rest.wording import wording
 from executor.settings import (
     NodeSettings,
     Prepackaged,
@@ -28,6 +31,7 @@ from executor.settings import (
 )
 from executor.signals import stopped_by_signals
 from executor.telemetry import families, logs
+from executor.wrapper import Wrapper
 
 log = logging.getLogger("millrace")
 
@@ -54,7 +58,8 @@ def hosts(settings: RunSettings, text: str) -> bool:
 def node(settings: NodeSettings) -> int:
     """Serves one component until SIGINT or SIGTERM; the exit status."""
     log_to_stderr(settings.log_level, settings.watch.log_format)
-    return uvloop.run(workers.run(settings, "") if settings.workers > 1 else _node(settings))
+    several = settings.workers > 1 or (settings.wrapper is not None and settings.wrapper.max_requests > 0)
+    return uvloop.run(workers.run(settings, "") if several else _node(settings))
 
 
 async def _run(settings: RunSettings, selected: manifest.Selected) -> int:
@@ -166,20 +171,37 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     process.nodes.counting = counted = Counting(process.store, None)
     process.tracing.service = root.name
     recorder = counted.recorder(root.name)
-    process.nodes.add(host.Host(made, root.name, methods=wanted if settings.strict else None, recorder=recorder))
-    if first and callable(getattr(made, "custom_service", None)):
+    process.nodes.add(
+        host.Host(
+            made,
+            root.name,
+            methods=wanted if settings.strict else None,
+            recorder=recorder,
+            as_grpcio=settings.wrapper is not None,
+        )
+    )
+    process.nodes.has_service = callable(getattr(made, "custom_service", None))
+    if first and process.nodes.has_service:
         process.nodes.beside(settings)
     bound = Bound(process.nodes.program(plan, ROUTING_NONE), plan, process.nodes.known)
     process.serve(
         Bounds(bound, bound),
         protocol.NODE_RPCS,
-        protocol.NODE_REST,
+        _rest(settings.wrapper),
         settings.default_timeout_s,
         counted=counted,
         metrics_path=settings.metrics_path,
         metrics_on_http=settings.metrics_on_http,
     )
     return plan
+
+
+def _rest(wrapper: Wrapper | None) -> RestTable:
+    """What a node serves over REST, its JSON written as Seldon's wrapper was asked to write it."""
+    seldon_json_build.sort_members(wrapper is None or wrapper.json_sorted)
+    if wrapper is None:
+        return protocol.NODE_REST
+    return replace(protocol.NODE_REST, written=wording(wrapper.json_as_ascii, wrapper.json_pretty))
 
 
 def _tell_unused(settings: RunSettings, selected: manifest.Selected) -> None:

@@ -71,6 +71,8 @@ class Nodes:
         """What their calls' spans are of."""
         self.counting: Counting | None = None
         """What counts their calls; None: nothing does."""
+        self.has_service = False
+        """Whether a node's component has a service of its own, that somebody is to run beside."""
         self._reactor = reactor
         self._pool = pool
         self._limits = limits

@@ -203,15 +203,15 @@ class Process:
             self._apps.append((app, table))
         if self._metrics_port is not None:
             table = counting.scraped(replace(rest, routes=()), metrics_path)
-            self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape))
+            self.scraped = self._beside(App(self._by_rest, table, scrape=self.scrape), self._watch.scrapes_told)
         if moved:
             table = counting.scraped(admins.alone(rest, self._watch.page), metrics_path)
             self.admin = self._beside(App(self._by_rest, table, scrape=self.scrape, own=own))
         self._count(counted)
 
-    def _beside(self, app: App) -> RestServer:
+    def _beside(self, app: App, told: bool = True) -> RestServer:
         """Serves what is not the graph, on a port of its own."""
-        app.tell(self.journal)
+        app.tell(self.journal if told else None)
         return RestServer(app, self._limits)
 
     def _count(self, counted: Counting) -> None:
@@ -351,14 +351,15 @@ class Process:
         if self._listeners is not None:
             print("\n".join(self._listeners.lines(secure=self._tls is not None)), flush=True)
 
-    async def drain(self) -> bool:
+    async def drain(self, patience_s: float | None = None) -> bool:
         """Takes no more requests; whether all that were under way ended in time."""
         assert self.rpc is not None
-        log.info("draining: requests under way have %g s", self._limits.drain_timeout_s)
+        due_s = self._limits.drain_timeout_s if patience_s is None else patience_s
+        log.info("draining: requests under way have %g s", due_s)
         self.readiness.set(False)
-        drains = [self.rpc.drain(self._limits.drain_timeout_s)]
+        drains = [self.rpc.drain(due_s)]
         if self.rest is not None:
-            drains.append(self.rest.drain(self._limits.drain_timeout_s))
+            drains.append(self.rest.drain(due_s))
         ended = all(await asyncio.gather(*drains))
         if not ended:
             log.warning("some requests did not end in time and were cut off")

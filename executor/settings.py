@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from executor import errors
 from executor.watching import Watch
+from executor.wrapper import Wrapper
 
 MEBIBYTE = 1024 * 1024
 URL_FORMS = (
@@ -93,8 +94,7 @@ def parse_url(text: str, what: str = "endpoint") -> Address:
         raise errors.RequestError(f"{what} {text!r}: no scheme; allowed are {URL_FORMS}")
     if scheme not in (Scheme.GRPC, Scheme.GRPCS, Scheme.HTTP, Scheme.HTTPS):
         raise errors.RequestError(f"{what} {text!r}: unknown scheme {scheme!r}; allowed are {URL_FORMS}")
-    authority, _, path = rest.partition("/")
-    path = path.rstrip("/")
+    authority, _, path = rest.rstrip("/").partition("/")
     if path and not Scheme(scheme).is_rest:
         raise errors.RequestError(f"{what} {text!r}: a gRPC endpoint has no path")
     if "?" in path or "#" in path:
@@ -335,20 +335,20 @@ class RunSettings:
         told = json.loads(text)
         for name, each in told["endpoints"].items():
             told["endpoints"][name] = Address(**{**each, "scheme": Scheme(each["scheme"])})
-        for name, kind in _PARTS.items():
-            if told[name] is not None:
-                told[name] = kind(**told[name])
-        told |= {"isolate": frozenset(told["isolate"]), "node_checks": NodeChecks(told["node_checks"])}
-        told["prepackaged"] = Prepackaged(told["prepackaged"])
-        return cls(**told)
+        found = {"isolate": frozenset(told["isolate"]), "node_checks": NodeChecks(told["node_checks"])}
+        return cls(**told | _parts_of(told) | found | {"prepackaged": Prepackaged(told["prepackaged"])})
 
 
 _PARTS: dict[str, Any] = {
     "listen": ListenSettings, "limits": ServeLimits, "tls": TlsSettings, "node_tls": NodeTlsSettings,
     "channels": ChannelSettings, "node_timeouts": NodeTimeouts, "cors": CorsSettings, "deployment": Deployment,
-    "payload_log": PayloadLogSettings, "watch": Watch,
+    "payload_log": PayloadLogSettings, "watch": Watch, "wrapper": Wrapper,
 }  # fmt: skip
-"""The fields of `RunSettings` that are settings of their own."""
+"""The fields of `RunSettings` and `NodeSettings` that are settings of their own."""
+
+
+def _parts_of(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: kind(**told[name]) for name, kind in _PARTS.items() if told.get(name) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +386,8 @@ class NodeSettings:
     metrics_on_http: bool = True
     """Whether the REST port tells them as well."""
     watch: Watch = field(default_factory=Watch)
+    wrapper: Wrapper | None = None
+    """What makes a node one of Seldon's wrapper; None for one of ours."""
 
     def to_json(self) -> str:
         """All of it, for `from_json` in another process."""
@@ -395,6 +397,4 @@ class NodeSettings:
     def from_json(cls, text: str) -> Self:
         """What `to_json` wrote."""
         told = json.loads(text)
-        told |= {"listen": ListenSettings(**told["listen"]), "limits": ServeLimits(**told["limits"])}
-        told["watch"] = Watch(**told["watch"])
-        return cls(**{**told, "tls": TlsSettings(**told["tls"]) if told["tls"] is not None else None})
+        return cls(**told | _parts_of(told))

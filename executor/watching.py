@@ -20,3 +20,5 @@ class Watch:
     admin_port: int | None = None
     """Where page, metrics and log level are, and then nowhere else; 0 takes a free port; None: page and metrics are on
     the REST port, and the log level cannot be changed."""
+    scrapes_told: bool = True
+    """Whether the access log has those, too, who ask the metrics port."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import socket
 import sys
 
@@ -50,7 +51,7 @@ async def _run(sock: socket.socket) -> int:
         kind = RunSettings if said["kind"] == "run" else NodeSettings
         settings = kind.from_json(said["settings"])
         app.log_to_stderr(settings.log_level, settings.watch.log_format, int(said["worker"]))
-        store = Store.of(said["region"], settings.workers, int(said["worker"]))
+        store = Store.of(said["region"], said["segments"], int(said["worker"]))
         if isinstance(settings, RunSettings):
             process = Process.of(settings, listens=False, store=store)
         else:
@@ -80,9 +81,16 @@ async def _run(sock: socket.socket) -> int:
 def _bind(process: Process, settings: RunSettings | NodeSettings, said: Said) -> str:
     """Makes `process` serve what the parent said, and says how the user sees that."""
     if isinstance(settings, NodeSettings):
-        return app.described(app.component(process, settings, said["worker"] == "1"), settings)
+        return app.described(app.component(process, settings, said["stays"] and said["worker"] == "1"), settings)
     plan = app.graph(process, settings, app.select(settings, said["text"], changed=True))
     return plans.tree(plan, process.nodes.reached)
+
+
+def _lifetime(settings: RunSettings | NodeSettings) -> int | None:
+    wrapper = settings.wrapper if isinstance(settings, NodeSettings) else None
+    if wrapper is None or not wrapper.max_requests:
+        return None
+    return wrapper.max_requests + random.randint(0, wrapper.max_requests_jitter)
 
 
 class Worker:
@@ -100,6 +108,9 @@ class Worker:
         self._preparing: asyncio.Task[None] | None = None
         self._taken = 0
         self._released = asyncio.Event()
+        self._lifetime = _lifetime(settings)
+        """How many REST requests are enough; None: no number is."""
+        self._patience_s: float | None = None
         process.on_level = lambda level: link.send({"say": "level", "level": level})
 
     async def run(self) -> int:
@@ -111,7 +122,7 @@ class Worker:
                     return 0
                 await signals.first.wait()
                 await unless(signals.second, self._leave())
-                return 0 if await unless(signals.second, self._process.drain()) else 1
+                return 0 if await unless(signals.second, self._process.drain(self._patience_s)) else 1
             finally:
                 if self._preparing is not None:
                     tasks.append(self._preparing)
@@ -124,7 +135,7 @@ class Worker:
     async def _start(self, signals: Signals, tasks: list[asyncio.Task[None]]) -> bool:
         await self._process.start_rest()
         tasks.append(asyncio.create_task(self._listen(signals)))
-        self._link.send({"say": "up", "tree": self._tree})
+        self._link.send({"say": "up", "tree": self._tree, "service": self._process.nodes.has_service})
         await self._process.start_nodes()
         self._link.send({"say": "ready", "number": self._number})
         return True
@@ -148,6 +159,9 @@ class Worker:
             if now != told and not self._link.waiting:
                 told = now
                 self._link.send({"say": "load", "taken": now[0], "load": now[1]})
+            if self._lifetime is not None and rest is not None and rest.served >= self._lifetime:
+                self._lifetime = None
+                self._link.send({"say": "worn"})
             await asyncio.sleep(REPORT_S)
 
     async def _listen(self, signals: Signals) -> None:
@@ -161,6 +175,7 @@ class Worker:
                 elif said["say"] == "leave":
                     self._process.readiness.set(False)
                 elif said["say"] == "drain":
+                    self._patience_s = said.get("patience_s")
                     self._released.set()
                     signals.ask()
                 else:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from executor import errors
 from executor._native import stats
+from executor.children import service
 from executor.link import Link, Said
 from executor.listening import Acceptor, Listeners
 from executor.reload import Reloader
+from executor.renewal import Renewal
 from executor.settings import NodeSettings, RunSettings
 from executor.signals import Signals, stopped_by_signals, unless
 from executor.supervisor import Child, python
@@ -149,7 +151,12 @@ class Parent:
         self._http = Acceptor(loop, lambda sock: self._give("http", sock))
         self._metrics = Acceptor(loop, lambda sock: self._give("metrics", sock))
         self._admin = Acceptor(loop, lambda sock: self._give("admin", sock))
-        self.store = Store(stats.Region(settings.workers))
+        wrapper = settings.wrapper if isinstance(settings, NodeSettings) else None
+        self._renewal = Renewal(self, str(settings.workers + 1))
+        self._stays = wrapper is None or not wrapper.max_requests
+        self._segments = settings.workers if self._stays else settings.workers + 1
+        self._beside: Child | None = None  # the component's own service, where no worker stays to have it
+        self.store: Store = Store(stats.Region(self._segments))
         self._sampling: asyncio.Task[None] | None = None
         self.workers = [Worker(self, str(index + 1)) for index in range(settings.workers)]
 
@@ -181,8 +188,10 @@ class Parent:
         for worker in self.workers:
             await worker.child.start()
         for worker in self.workers:
-            await self._served(worker)
+            await self.served(worker)
             worker.child.keep()
+        if self._beside is not None:
+            await self._beside.start()
         return True
 
     async def _sample(self) -> None:
@@ -190,7 +199,8 @@ class Parent:
             self.store.sample()
             await asyncio.sleep(SAMPLE_S)
 
-    async def _served(self, worker: Worker) -> None:
+    async def served(self, worker: Worker) -> None:
+        """Returns when it serves. Raises what it has told if it cannot."""
         while worker.number is None:
             if worker.failed is not None:
                 raise worker.failed
@@ -209,8 +219,21 @@ class Parent:
             log.info("not ready any more; stopping in %g s", delay_s)
             await asyncio.sleep(delay_s)
 
+    def hire(self, name: str) -> Worker:
+        """One more worker, not started yet."""
+        self.workers.append(Worker(self, name))
+        return self.workers[-1]
+
+    def dismiss(self, worker: Worker) -> None:
+        """Forgets a worker that has ended, but not what it has counted."""
+        worker.close()
+        self.workers.remove(worker)
+        self.store.segment.fold(int(worker.child.name))
+        self.changed()
+
     async def drain(self) -> bool:
         """Takes no more connections and lets workers finish; whether they did in time."""
+        await self._renewal.stop()
         log.info("draining: requests under way have %g s", self._settings.limits.drain_timeout_s)
         self._stop_accepting()
         patience_s = self._settings.limits.drain_timeout_s + MARGIN_S
@@ -224,7 +247,9 @@ class Parent:
 
     async def stop(self) -> None:
         """Ends everything that still runs."""
-        await asyncio.gather(*(each.child.stop() for each in self.workers))
+        await self._renewal.stop()
+        beside = [] if self._beside is None else [self._beside]
+        await asyncio.gather(*(each.stop() for each in beside + [worker.child for worker in self.workers]))
         for each in self.workers:
             each.close()
         if self._sampling is not None:
@@ -264,7 +289,7 @@ class Parent:
         self._http.hold(self._least_loaded("http") is None)
         self._metrics.hold(self._least_loaded("metrics") is None)
         self._admin.hold(self._least_loaded("admin") is None)
-        self.store.set(families.WORKERS, to=sum(each.number is not None for each in self.workers))
+        self.store.set(families.WORKERS, to=sum(each.number is not None and not each.leaving for each in self.workers))
         self._change.set()
 
     # --- what workers say -------------------------------------------------------------------------------------
@@ -274,18 +299,22 @@ class Parent:
         settings, name = self._settings.to_json(), worker.child.name
         kind = "run" if isinstance(self._settings, RunSettings) else "node"
         said = {"kind": kind, "settings": settings, "text": self._text, "number": self._number, "worker": name}
-        return said | {"region": self.store.region.fd}
+        return said | {"region": self.store.region.fd, "segments": self._segments, "stays": self._stays}
 
     def heard(self, worker: Worker, said: Said) -> None:
         """A worker has said something."""
         if said["say"] == "up":
             worker.up = True
             self._tell(said["tree"])
+            if said["service"] and not self._stays and self._beside is None:
+                self._beside = service(self._settings)  # type: ignore[arg-type]
         elif said["say"] == "ready":
             worker.number = said["number"]
             self._catch_up(worker)
             if self._leaving:  # it came up in the place of one that died meanwhile
                 worker.say({"say": "leave"})
+        elif said["say"] == "worn":
+            self._renewal.ask(worker)
         elif said["say"] == "leaving":
             worker.leaving = True
             worker.say({"say": "drain"})  # behind the last connection that it was given

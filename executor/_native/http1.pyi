@@ -20,7 +20,8 @@ class PlainRequest(Fields):
     timed: bool
     @property
     def body(self) -> bytes: ...
-    def message(self, encoding: int, form: int) -> message.Message: ...
+    def message(self, encoding: int, form: int, unmarked: bool = False) -> message.Message:
+        """The body; `unmarked` is without the byte-order mark that some write before UTF-8."""
 
 def read_request(data: bytes, head_max: int, body_max: int) -> PlainRequest | None: ...
 

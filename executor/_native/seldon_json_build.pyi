@@ -26,3 +26,13 @@ def build_feedback(
 
 def plain(value: Any) -> Any:
     """What stands for a value that Python's json does not know. Raises TypeError when nothing does."""
+
+def dumped(value: Any) -> str:
+    """The JSON text of a value of Python's, as answers have it: with dates as HTTP's headers write them, and texts for
+    decimals and UUIDs. Raises TypeError or ValueError.
+    """
+
+def sort_members(wanted: bool) -> None:
+    """Whether members of Python's dicts are written in the order of their names, in all of this process; so they are
+    from the beginning.
+    """

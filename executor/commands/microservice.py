@@ -1,7 +1,6 @@
 """Owns `millrace microservice`: the command line and environment of Seldon's Python wrapper, made settings of a node.
 
-Must not serve: `executor.app` does, as it does for `millrace node`. What only a Flask or gunicorn server has is
-accepted, and said to be without effect.
+Must not serve: `executor.app` does, as it does for `millrace node`.
 """
 
 import argparse
@@ -15,6 +14,7 @@ from executor.container import annotations
 from executor.limits import share
 from executor.settings import ListenSettings, NodeSettings, ServeLimits
 from executor.watching import Watch
+from executor.wrapper import Wrapper
 
 log = logging.getLogger("millrace")
 
@@ -30,8 +30,8 @@ examples:
 
 environment: PREDICTIVE_UNIT_HTTP_SERVICE_PORT, PREDICTIVE_UNIT_GRPC_SERVICE_PORT,
 PREDICTIVE_UNIT_METRICS_SERVICE_PORT, PREDICTIVE_UNIT_PARAMETERS, PREDICTIVE_UNIT_ID, PREDICTIVE_UNIT_IMAGE,
-GUNICORN_WORKERS, GUNICORN_THREADS, GRPC_WORKERS, GRPC_THREADS, SELDON_LOG_LEVEL, MODEL_METADATA and the others of the
-wrapper.
+GUNICORN_WORKERS, GUNICORN_THREADS, GUNICORN_KEEPALIVE, GUNICORN_MAX_REQUESTS, GUNICORN_ACCESS_LOG, GRPC_WORKERS,
+GRPC_THREADS, SELDON_LOG_LEVEL, MODEL_METADATA, FLASK_JSON_AS_ASCII and the others of the wrapper.
 
 annotations of the pod (/etc/podinfo/annotations): seldon.io/rest-timeout, in ms, bounds every call;
 seldon.io/grpc-max-message-size, in bytes, every message.
@@ -45,14 +45,9 @@ APIS = ("REST", "GRPC")
 _LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "warn": "warning", "error": "error"}
 _LEVELS |= {"critical": "error", "fatal": "error", "notset": "debug"}
 _TRUE = ("y", "yes", "t", "true", "on", "1")
-_WITHOUT_EFFECT = {
-    "max_requests": "GUNICORN_MAX_REQUESTS",
-    "max_requests_jitter": "GUNICORN_MAX_REQUESTS_JITTER",
-    "keepalive": "GUNICORN_KEEPALIVE",
-    "access_log": "GUNICORN_ACCESS_LOG",
-    "persistence": "",
-}
-"""Options that are accepted, and the variables that stand in for them."""
+_RESTARTS = {"max_requests": "GUNICORN_MAX_REQUESTS", "max_requests_jitter": "GUNICORN_MAX_REQUESTS_JITTER"}
+_KEEPALIVE_S = "2"
+_NO_DEBUG = ("", "0", "false", "no")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +67,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", nargs="?", const="true", metavar="BOOL", help="log at level DEBUG")
     parser.add_argument("--tracing", nargs="?", const="1", metavar="0|1", help="trace calls: docs/tracing.md")
     parser.add_argument("--pidfile", metavar="PATH", help="write the process's number there")
-    for name in _WITHOUT_EFFECT:
-        told = argparse.SUPPRESS if name == "persistence" else "accepted, without effect"
-        parser.add_argument(f"--{name.replace('_', '-')}", nargs="?", const="1", metavar="VALUE", help=told)
+    parser.add_argument("--max-requests", metavar="N",
+                        help="replace a process after so many REST requests (default 0: never)")  # fmt: skip
+    parser.add_argument("--max-requests-jitter", metavar="N", help="up to so many more, by chance (default 0)")
+    parser.add_argument("--keepalive", metavar="SECONDS",
+                        help=f"how long REST connections stay without a request (default {_KEEPALIVE_S})")  # fmt: skip
+    parser.add_argument("--access-log", nargs="?", const="true", metavar="BOOL", help="log a line for every request")
+    parser.add_argument("--persistence", nargs="?", const="1", help=argparse.SUPPRESS)
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default 0.0.0.0)")
     tls_options.add_serving(parser)
 
@@ -85,8 +84,6 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from executor import app
 
     app.log_to_stderr(settings.log_level, settings.watch.log_format)
-    for told in notes(parsed, environment):
-        log.info("%s", told)
     if parsed.tracing is not None:
         os.environ["TRACING"] = parsed.tracing  # where this process and its workers look
     if parsed.pidfile:
@@ -115,7 +112,11 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
             None if parsed.api_type == "REST" or grpc_workers == 0 else grpc,
             None if parsed.api_type == "GRPC" else http,
         ),
-        limits=ServeLimits(largest, memory_budget_bytes=share(None, largest, processes)),
+        limits=ServeLimits(
+            largest,
+            memory_budget_bytes=share(None, largest, processes),
+            idle_timeout_s=float(said.count("keepalive", "GUNICORN_KEEPALIVE", default=_KEEPALIVE_S)),
+        ),
         # gunicorn counts whole seconds.
         default_timeout_s=float(max(1, bounds[REST_TIMEOUT] // 1000)) if REST_TIMEOUT in bounds else None,
         tls=tls_options.serving(parsed, environment),
@@ -128,18 +129,25 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
         metrics_port=said.port("metrics", 6000),
         metrics_path=environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT") or "/metrics",
         metrics_on_http=False,
-        watch=Watch(log_format=parsed.log_format, page=False),
+        watch=Watch(
+            log_format=parsed.log_format,
+            access_log=said.true("access_log", "GUNICORN_ACCESS_LOG"),
+            scrapes_told=not said.is_set("FILTER_METRICS_ACCESS_LOGS", not said.true("debug", "SELDON_DEBUG")),
+            page=False,
+        ),
+        wrapper=_wrapper(said),
     )
 
 
-def notes(parsed: argparse.Namespace, environment: Mapping[str, str]) -> list[str]:
-    """What was asked for that has no effect here, for the log."""
-    told = []
-    for name, variable in _WITHOUT_EFFECT.items():
-        value = getattr(parsed, name) or environment.get(variable)
-        if value and str(value).lower() not in ("0", "false"):
-            told.append(f"--{name.replace('_', '-')} {value}: accepted, without effect")
-    return told
+def _wrapper(said: "_Said") -> Wrapper:
+    debug = said.variable("FLASK_DEBUG").lower() not in _NO_DEBUG or said.variable("FLASK_ENV") == "development"
+    return Wrapper(
+        **{name: said.count(name, variable, default="0") for name, variable in _RESTARTS.items()},
+        # What a raw method answers in bytes need not be JSON.
+        json_as_ascii=said.is_set("FLASK_JSON_AS_ASCII", True) and not said.is_set("PAYLOAD_PASSTHROUGH", False),
+        json_sorted=said.is_set("FLASK_JSON_SORT_KEYS", True),
+        json_pretty=said.is_set("FLASK_JSONIFY_PRETTYPRINT_REGULAR", debug),
+    )
 
 
 def read_annotations(path: Path) -> dict[str, int]:
@@ -164,9 +172,17 @@ class _Said:
         given = getattr(self._parsed, option)
         return self._environment.get(variable) or default if given is None else str(given)
 
-    def count(self, option: str, variable: str, least: int = 0) -> int:
-        """A whole number; 1 where nobody says."""
-        return _whole(self.text(option, variable, "1"), self._name(option, variable), least)
+    def count(self, option: str, variable: str, least: int = 0, default: str = "1") -> int:
+        """A whole number."""
+        return _whole(self.text(option, variable, default), self._name(option, variable), least)
+
+    def variable(self, name: str) -> str:
+        """A variable that no option stands for."""
+        return self._environment.get(name, "")
+
+    def is_set(self, name: str, default: bool) -> bool:
+        """Whether such a variable is a switch that is on."""
+        return self.variable(name).lower() in _TRUE if self.variable(name) else default
 
     def port(self, which: str, default: int) -> int:
         """The port of one of the servers."""

@@ -3,12 +3,17 @@
 Must not look into messages itself. A new protocol is one entry in `CODECS`.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from executor._native import message as native
 from executor._native import seldon, seldon_json
+from executor.protocol import wire
 from executor.types import Encoding
+
+_DATA = 3
+"""Number of `data` in a SeldonMessage."""
 
 
 class Parts(Protocol):
@@ -24,6 +29,7 @@ class Parts(Protocol):
     def has_meta(self) -> bool: ...
     def array(self) -> Any: ...
     def value(self) -> Any: ...
+    def message(self) -> native.Message: ...
 
 
 class FeedbackParts(Protocol):
@@ -61,3 +67,12 @@ def strays(parts: Parts) -> list[tuple[str, tuple[str, ...]]]:
     """
     find = getattr(parts, "strays", None)
     return [] if find is None else list(find())
+
+
+def is_bare(parts: Parts) -> bool:
+    """Whether a message without a payload has `data` all the same, with names in it or nothing: an array of nothing."""
+    text = bytes(parts.message())
+    if text.lstrip()[:1] == b"{":
+        data = json.loads(text).get("data")
+        return isinstance(data, dict) and data.keys() <= {"names"}
+    return any(field == _DATA for field, _ in wire.fields(text))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from executor.component import faults, raw
-from executor.component.codecs import ARRAYS, Parts, strays
+from executor.component.codecs import ARRAYS, Parts, is_bare, strays
 
 NUMBERS = "iuf"
 """numpy's kinds of dtypes that fit every array payload."""
@@ -33,6 +33,8 @@ def features_of(parts: Parts, node: str) -> Any:
     if kind in ARRAYS:
         return parts.array()
     if not kind:
+        if is_bare(parts):
+            return numpy.array([])
         raise faults.empty(node, strays(parts))
     return _custom(parts.value(), node) if kind == "customData" else parts.value()
 
@@ -77,7 +79,7 @@ def _array(array: Any, asked: str, node: str, method: str) -> Payload:
     width = array.shape[1] if array.ndim > 1 else None
     if kind in NUMBERS:
         return Payload(asked if asked in ARRAYS else "tensor", array, width)
-    if kind in "bUTO":
+    if kind in "bUTOM":
         return Payload("ndarray", array.tolist(), width)
     raise faults.unsendable(node, method, array, f"which no payload holds; {_ALLOWED}")
 

@@ -13,7 +13,7 @@ from executor.component.codecs import ARRAYS, CODECS, Parts
 from executor.component.convert import NUMBERS, default_names, features_of
 from executor.component.extras import NOTHING
 from executor.component.methods import UserMethod
-from executor.component.steps import Call, told
+from executor.component.steps import BARE, Call, told
 from executor.component.work import Work
 from executor.errors import Error
 from executor.types import Encoding, Method
@@ -79,7 +79,7 @@ def _opened(work: Work, message: native.Message) -> tuple[Parts, Any]:
 
 def _call(work: Work, parts: Parts, features: Any, incoming: Meta) -> Call:
     incoming = parts.meta if incoming is None else incoming
-    return Call((features, parts.names), incoming, parts.kind, work.step.inherited(incoming))
+    return Call((features, parts.names), incoming, parts.kind or BARE, work.step.inherited(incoming))
 
 
 def _finish(work: Work) -> Finish:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from executor._native import message as native
-from executor.component import answer, describe, direct, flask_request, handlers, methods, raw
+from executor.component import answer, describe, direct, flask_request, grpcio, handlers, methods, raw
 from executor.component.direct import Handler
 from executor.component.extras import extras_of
 from executor.component.flask_request import around
@@ -22,7 +22,7 @@ from executor.types import Encoding, Method, Mode
 HEALTHY = "healthy"
 ASSUMED_HEALTHY = "not implemented - assuming healthy"
 _TRUE = ("y", "yes", "t", "true", "on", "1")
-NO_IMAGE = "NOT_IMPLEMENTED"
+NO_IMAGE = "NOT_IMPLEMENTED:NOT_IMPLEMENTED"
 """What requestPath says where the node is known by its environment but its image is not."""
 
 
@@ -37,7 +37,8 @@ class Host:
     Seldon's wrapper does. `methods` are the calls that the node will get: an object that lacks one is refused here,
     not at the first request. `fed` says who is at fault where a message cannot be read. `image` goes into requestPath;
     without one, requestPath is written only where the environment's PREDICTIVE_UNIT_ID says that this process is that
-    node. `recorder` counts what the object says in its metrics.
+    node. `recorder` counts what the object says in its metrics. With `as_grpcio`, failures over gRPC look as grpcio has
+    them.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Host:
         fed: Fed | None = None,
         environ: Mapping[str, str] = os.environ,
         recorder: Recorder | None = None,
+        as_grpcio: bool = False,
     ) -> None:
         self.component = component
         self.name = name
@@ -61,6 +63,7 @@ class Host:
         self._options = _options(environ)
         self._worded = handlers.wording(component, name)
         self._reads_request = flask_request.is_read()
+        self._as_grpcio = as_grpcio
         self._loaded = False
         self.handlers: dict[Method, tuple[Mode, Handler]] = {}
         self._has: list[Step] = []
@@ -120,7 +123,8 @@ class Host:
         if mains:
             self._has.append(step)
         mode, handler = _handler(work, mains)
-        self.handlers[step.method] = mode, around(mode, handler, step.method) if self._reads_request else handler
+        handler = around(mode, handler, step.method) if self._reads_request else handler
+        self.handlers[step.method] = mode, grpcio.around(mode, handler) if self._as_grpcio else handler
 
     def _require(self, wanted: Collection[Method]) -> None:
         missing = [step.name for step in STEPS if step.method in wanted and step.vital and step not in self._has]

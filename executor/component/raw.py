@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from executor._native import message as native
+from executor._native import seldon_json_build
 from executor.component import aliases, faults
 from executor.errors import DecodeError, Error
 from executor.types import Encoding, Method
@@ -87,7 +88,7 @@ def closed(result: Any, encoding: int, node: str, method: str, as_bytes: bool = 
 
 def _written(result: Any, encoding: int, node: str) -> bytes:
     if encoding == Encoding.SELDON_JSON:
-        return json.dumps(_content(result), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        return seldon_json_build.dumped(_content(result)).encode()
     if isinstance(result, dict):
         result = _parsed(result, messages().SeldonMessage(), node)
     if not hasattr(result, "SerializeToString"):

@@ -60,7 +60,7 @@ def _open_message(codec: Codec, message: native.Message, node: str) -> Call:
     parts = codec.open(message)
     incoming = parts.meta  # one dict: what user code changes in it stays changed in the answer
     given = incoming if told(parts, message.encoding) else None
-    return Call((convert.features_of(parts, node), parts.names), given, parts.kind, (incoming,))
+    return Call((convert.features_of(parts, node), parts.names), given, parts.kind or BARE, (incoming,))
 
 
 def told(parts: Parts, encoding: int) -> bool:
@@ -79,7 +79,7 @@ def _open_list(codec: Codec, message: native.Message, node: str) -> Call:
         raise faults.empty(node)
     features = [convert.features_of(parts, node) for parts in items]
     metas = tuple(parts.meta for parts in items)
-    return Call((features, [parts.names for parts in items]), metas, items[0].kind if items else "", metas)
+    return Call((features, [parts.names for parts in items]), metas, (items[0].kind or BARE) if items else "", metas)
 
 
 def _is_no_list(message: native.Message) -> bool:
@@ -128,6 +128,8 @@ def _nothing(call: Call) -> Any:
     return numpy.array([])
 
 
+BARE = "ndarray"
+"""The kind of payload that a message with `data` alone, and no array in it, is answered as."""
 REWARD = 2
 """Which of a feedback's places is the reward."""
 _FEATURES = ("X", "names")

@@ -94,6 +94,8 @@ class RestTable:
     """Whether a wrong verb is answered with an error body; an unknown path always is."""
     escape_html: bool = False
     """Whether `<`, `>`, `&`, U+2028 and U+2029 leave as JSON escapes."""
+    written: Callable[[bytes], bytes] | None = None
+    """How JSON is written that goes back; None: as it is made."""
     puid: bool = False
     """Whether every request gets a `Seldon-Puid`, and every answer carries it."""
     nosniff: bool = False

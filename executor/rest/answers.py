@@ -67,7 +67,14 @@ def typed(message: messages.Message) -> tuple[tuple[bytes, bytes], ...]:
 def text_of(message: messages.Message, table: RestTable) -> bytes:
     """The body that says `message`, safe where it can be: nothing is changed in a compressed one."""
     body = bytes(message)
-    return escape_html(body) if table.escape_html and CODED not in (message.kind or "") else body
+    return body if CODED in (message.kind or "") else written(body, table)
+
+
+def written(body: bytes, table: RestTable) -> bytes:
+    """JSON text as the protocol has it written."""
+    if table.written is not None:
+        return table.written(body)
+    return escape_html(body) if table.escape_html else body
 
 
 def failure(table: RestTable, error: errors.Error) -> Reply:
@@ -82,7 +89,8 @@ def failure(table: RestTable, error: errors.Error) -> Reply:
         status = 502
     if status in (204, 304):
         return Reply(status, b"", ())
-    return Reply(status, escape_html(body) if table.escape_html else body, (content_type,))
+    plain = table.written is not None and content_type != JSON
+    return Reply(status, body if plain else written(body, table), (content_type,))
 
 
 def internal(cause: Exception) -> errors.Error:

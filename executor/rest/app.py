@@ -17,7 +17,7 @@ from executor._native import tracer
 from executor.protocol.table import Action, RestTable, Route
 from executor.rest import answers, docs, headers
 from executor.rest import body as bodies
-from executor.rest.answers import RawHeaders, Reply, Site, escape_html, json_text
+from executor.rest.answers import RawHeaders, Reply, Site, json_text
 from executor.rest.asked import Request
 from executor.rest.plain import Journal, Meter, Routes, Starter, tell_end
 from executor.rest.routing import Router, clean_path
@@ -132,8 +132,8 @@ class App:
             **(own or {}),
         }
 
-    def tell(self, journal: Journal) -> None:
-        """Has the log told of requests that are over from now on."""
+    def tell(self, journal: Journal | None) -> None:
+        """Has the log told of requests that are over from now on; with None, it is not."""
         self._journal = self._short.journal = journal
 
     def count(self, meters: Mapping[str, Mapping[str, Meter]]) -> None:
@@ -253,6 +253,7 @@ class App:
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
+            text = text.removeprefix(bodies.MARK) if self._table.flask else text
         message = messages.Message(text, route.encoding, form, kind)
         request.running = True
         answer = await self._inference.run(
@@ -279,7 +280,7 @@ class App:
 
     async def _graph_metadata(self, request: Request) -> Reply:
         told = json_text(await self._inference.graph_metadata(request.headers))
-        return Reply(200, escape_html(told) if self._table.escape_html else told)
+        return Reply(200, answers.written(told, self._table))
 
     async def _status(self, request: Request) -> Reply:
         answer = await self._inference.node_status(request.name, request.headers)

@@ -15,6 +15,8 @@ from executor.rest.headers import Head
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+MARK = b"\xef\xbb\xbf"
+"""What some write before UTF-8."""
 _PLAIN_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MULTIPART_TYPE = "multipart/form-data"

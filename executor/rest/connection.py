@@ -73,13 +73,15 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._unread_since: float | None = None
-        self._last = False
+        self._last = self.limits.idle_timeout_s <= 0
+        """Whether the next answer is the last one."""
 
     # --- transport --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._silent_since = self.loop.time()
+        # The first request may take as long as headers may, where that is longer than others may be waited for.
+        self._silent_since = self.loop.time() + max(0.0, self.limits.header_timeout_s - self.limits.idle_timeout_s)
         if len(self.connections) > self.limits.max_connections:
             self.front.on_refused("connections")
             self._close_with(503, f"more than {self.limits.max_connections} connections")

@@ -153,7 +153,7 @@ class Plain:
             timeout_s = routes.default_timeout_s
             if request.timeout is not None:
                 timeout_s = self._timeout(request.timeout)
-            message = request.message(route.encoding, route.form)
+            message = request.message(route.encoding, route.form, routes.table.flask)
             self._came = len(message)
             self._running = routes.starter.start(
                 route.walk,

@@ -105,6 +105,11 @@ class RestServer:
         """Requests now being served."""
         return len(self._server.server_state.tasks) + len(self._plain)
 
+    @property
+    def served(self) -> int:
+        """Requests that have been answered."""
+        return self._server.server_state.total_requests
+
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on `sockets`, which are bound; they are closed when the server drains."""
         config = self._server.config

@@ -51,10 +51,10 @@ class UserMetrics:
         self._members: dict[str, int] = {}
         self._series: dict[Place, Any] = {}
 
-    def add(self, labels: Labels, entry: Mapping[str, Any], reward: bool = False) -> None:
+    def add(self, labels: Labels, entry: Mapping[str, Any]) -> None:
         """Counts an entry, as `executor.component.meta` has checked it: key, type, value, maybe tags."""
         kind, value = entry["type"], float(entry["value"])
-        if math.isnan(value) or (kind == "COUNTER" and (math.isinf(value) or (value < 0 and not reward))):
+        if math.isnan(value) or (kind == "COUNTER" and math.isinf(value)):
             self._drop("value")
             return
         place = labels, entry["key"], kind, tuple(entry.get("tags", {}).items())
@@ -111,7 +111,7 @@ class Recorder:
         if reward:
             labels = self._labels["feedback"]
             self._metrics.add(labels, {"key": FEEDBACK, "type": "COUNTER", "value": 1.0})
-            self._metrics.add(labels, {"key": FEEDBACK_REWARD, "type": "COUNTER", "value": reward}, reward=True)
+            self._metrics.add(labels, {"key": FEEDBACK_REWARD, "type": "COUNTER", "value": reward})
 
 
 def node_labels(names: Names, node: str, image: str, worker: int) -> dict[str, str]:

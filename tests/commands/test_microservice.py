@@ -14,9 +14,10 @@ from support.processes import Program
 
 from executor import cli, errors
 from executor.commands import microservice
-from executor.commands.microservice import notes, read_annotations, settings_of
+from executor.commands.microservice import read_annotations, settings_of
 from executor.settings import ListenSettings, NodeSettings
 from executor.watching import Watch
+from executor.wrapper import Wrapper
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -35,7 +36,7 @@ def test_defaults_are_the_wrappers() -> None:
     assert said.listen == ListenSettings("0.0.0.0", 5000, 9000)
     assert (said.workers, said.threads, said.metrics_port, said.log_level) == (1, 1, 6000, "info")
     assert (said.strict, said.imported, said.default_timeout_s) == (False, True, None)
-    assert said.watch == Watch(page=False)
+    assert said.watch == Watch(scrapes_told=False, page=False)
     assert settings("MyModel", "--log-format", "json").watch.log_format == "json"
 
 
@@ -126,12 +127,41 @@ def test_kinds_levels_and_switches() -> None:
     assert settings("M", environment={"PREDICTIVE_UNIT_ID": "me"}).name == "me"
 
 
-def test_options_without_effect_are_told() -> None:
-    asked = parsed("M", "--tracing", "--max-requests", "5", "--access-log", "false")
-    assert notes(asked, {"GUNICORN_KEEPALIVE": "7", "GUNICORN_MAX_REQUESTS_JITTER": "0"}) == [
-        "--max-requests 5: accepted, without effect",
-        "--keepalive 7: accepted, without effect",
-    ]
+def test_options_of_gunicorn() -> None:
+    said = settings("M")
+    assert said.limits.idle_timeout_s == 2
+    assert said.wrapper == Wrapper()
+    assert (said.watch.access_log, said.watch.scrapes_told) == (False, False)
+    asked = ["--keepalive", "7", "--max-requests", "50", "--max-requests-jitter", "5", "--access-log"]
+    variables = {
+        "GUNICORN_KEEPALIVE": "7", "GUNICORN_MAX_REQUESTS": "50", "GUNICORN_MAX_REQUESTS_JITTER": "5",
+        "GUNICORN_ACCESS_LOG": "true",
+    }  # fmt: skip
+    for said in (settings("M", *asked), settings("M", environment=variables)):
+        assert said.limits.idle_timeout_s == 7
+        assert (said.wrapper, said.watch.access_log) == (Wrapper(max_requests=50, max_requests_jitter=5), True)
+    assert settings("M", "--access-log", "false").watch.access_log is False
+    assert settings("M", environment={"FILTER_METRICS_ACCESS_LOGS": "false"}).watch.scrapes_told
+    assert settings("M", "--debug").watch.scrapes_told
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({"FLASK_JSON_AS_ASCII": "0"}, Wrapper(json_as_ascii=False)),
+        ({"PAYLOAD_PASSTHROUGH": "true"}, Wrapper(json_as_ascii=False)),
+        ({"FLASK_JSON_SORT_KEYS": "false"}, Wrapper(json_sorted=False)),
+        ({"FLASK_JSONIFY_PRETTYPRINT_REGULAR": "True"}, Wrapper(json_pretty=True)),
+        ({"FLASK_DEBUG": "1"}, Wrapper(json_pretty=True)),
+        ({"FLASK_ENV": "development"}, Wrapper(json_pretty=True)),
+        ({"FLASK_DEBUG": "0", "FLASK_ENV": "production"}, Wrapper()),
+        ({"FLASK_DEBUG": "1", "FLASK_JSONIFY_PRETTYPRINT_REGULAR": "0"}, Wrapper()),
+    ],
+)
+def test_variables_of_flask(environment: dict[str, str], wanted: Wrapper) -> None:
+    said = settings("M", environment=environment)
+    assert said.wrapper == wanted
+    assert NodeSettings.from_json(said.to_json()) == said
 
 
 def test_annotations(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

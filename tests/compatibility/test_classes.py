@@ -186,7 +186,7 @@ def test_a_truth_value_is_a_number_of_a_metric(node: Node, how: str) -> None:
         ('{"binData": "!!"}', "is not base64"),
         ('{"customData": {"@type": "type.googleapis.com/google.protobuf.Value", "value": 1}}', "customData in JSON"),
         ('{"data": {"ndarray": [[Nan]]}}', "Expecting value"),
-        ('\ufeff{"strData": "x"}', "at byte 0"),
+        ('{"data": {"ndarray": null}}', "the message has no data"),
     ],
 )
 def test_messages_that_are_not_as_protobufs_json_are_bad_data(node: Node, body: str, words: str) -> None:

@@ -1,5 +1,6 @@
 """Results become payloads: numbers as they were asked for, other things by their type, the rest is refused by name."""
 
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_arrays_of_other_libraries_go_through_numpy() -> None:
         (3.5, "answered float"),
         (numpy.float64(3.5), "answered float64 of float64 ()"),
         (numpy.array([1j]), "ndarray of complex128 (1,), which no payload holds"),
-        (numpy.array(["2020-01-01"], dtype="M8[D]"), "ndarray of datetime64[D] (1,)"),
+        (numpy.array([1], dtype="m8[s]"), "ndarray of timedelta64[s] (1,)"),
         ((1, 2), "answered tuple"),
         (object(), "answered object"),
     ],
@@ -172,3 +173,8 @@ def test_a_message_without_data_is_refused(encoding: int) -> None:
     with pytest.raises(RequestError, match="node 'node': the message has no data") as caught:
         ask(Echo(), {"meta": {"puid": "x"}}, encoding=encoding)
     assert (caught.value.http_status, caught.value.reason) == (400, "MICROSERVICE_BAD_DATA")
+
+
+def test_dates_are_an_ndarray_of_dates() -> None:
+    days = numpy.array([["2020-01-02", "2020-01-03"]], dtype="M8[D]")
+    assert payload(days) == ("ndarray", [[date(2020, 1, 2), date(2020, 1, 3)]], 2, None)

@@ -298,7 +298,7 @@ def test_request_path_needs_an_image_or_the_environments_word() -> None:
     assert path() is None
     assert path(image="model:2") == {"node": "model:2"}
     assert path(environ={"PREDICTIVE_UNIT_ID": "node", "PREDICTIVE_UNIT_IMAGE": "i:4"}) == {"node": "i:4"}
-    assert path(environ={"PREDICTIVE_UNIT_ID": "node"}) == {"node": "NOT_IMPLEMENTED"}
+    assert path(environ={"PREDICTIVE_UNIT_ID": "node"}) == {"node": "NOT_IMPLEMENTED:NOT_IMPLEMENTED"}
     assert path(environ={"PREDICTIVE_UNIT_ID": "another"}) is None
 
 

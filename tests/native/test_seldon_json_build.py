@@ -1,8 +1,12 @@
 """Owns tests of building JSON messages: every kind and dtype, meta, what is refused, and what google reads of it."""
 
+import dataclasses
 import json
 import math
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy
 import pytest
@@ -180,6 +184,38 @@ def test_lists_and_feedback_are_gathered() -> None:
     assert bytes(codec_face.make_list([codec_face.make_list([], Encoding.SELDON_JSON)])) == b"[[]]"
     with pytest.raises(TypeError):
         codec_face.make_list([b"{}"], Encoding.SELDON_JSON)  # type: ignore[list-item]
+
+
+def test_dates_and_the_like_are_texts_as_flask_has_them() -> None:
+    @dataclasses.dataclass
+    class Point:
+        x: int
+
+    class Markup:
+        def __html__(self) -> str:
+            return "<b>"
+
+    east = timezone(timedelta(hours=2))
+    said = [
+        date(999, 1, 2), datetime(2020, 1, 2, 3, 4, 5, 6), datetime(2020, 1, 2, 3, 4, 5, tzinfo=east),
+        Decimal("1.50"), UUID(int=5), Point(1), Markup(),
+    ]  # fmt: skip
+    assert json.loads(bytes(seldon_json_build.build("jsonData", said)))["jsonData"] == [
+        "Wed, 02 Jan 0999 00:00:00 GMT", "Thu, 02 Jan 2020 03:04:05 GMT", "Thu, 02 Jan 2020 01:04:05 GMT", "1.50",
+        "00000000-0000-0000-0000-000000000005", {"x": 1}, "<b>",
+    ]  # fmt: skip
+    for odd in (timedelta(1), Point, time(1)):
+        with pytest.raises(errors.EncodeError, match="has no JSON form"):
+            seldon_json_build.build("jsonData", {"v": odd})
+
+
+def test_members_may_keep_their_order() -> None:
+    assert seldon_json_build.dumped({"b": 1, "a": 2}) == '{"a":2,"b":1}'
+    seldon_json_build.sort_members(False)
+    try:
+        assert seldon_json_build.dumped({"b": 1, "a": 2}) == '{"b":1,"a":2}'
+    finally:
+        seldon_json_build.sort_members(True)
 
 
 def test_values_of_numpy_become_plain() -> None:

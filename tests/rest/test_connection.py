@@ -127,11 +127,25 @@ def test_slow_requests_time_out(cut: int, what: str) -> None:
 @pytest.mark.parametrize("used", [False, True])
 def test_idle_connections_are_closed(used: bool) -> None:
     async def test() -> None:
-        async with served(app(), ServeLimits(idle_timeout_s=0.1)) as (_, port):
+        async with served(app(), ServeLimits(idle_timeout_s=0.1, header_timeout_s=0.1)) as (_, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             if used:
                 writer.write(head("GET", "/live"))
                 assert (await read_reply(reader)).status == 200
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("ask", [head("POST", PREDICT, body=BODY), head("GET", "/live")])
+def test_connections_that_are_not_kept_say_so(ask: bytes) -> None:
+    async def test() -> None:
+        async with served(app(), ServeLimits(idle_timeout_s=0.0)) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(ask)
+            reply = await read_reply(reader)
+            assert (reply.status, reply.headers["connection"]) == (200, "close")
             assert await reader.read() == b""
             writer.close()
 

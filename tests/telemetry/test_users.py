@@ -55,6 +55,12 @@ def test_counters_add_and_gauges_are_set(kept: Store, recorder: users.Recorder) 
     assert found(kept) == {"seen_total": 5, "g": 7}
 
 
+def test_counters_may_go_down(kept: Store, recorder: users.Recorder) -> None:
+    recorder.record("predict", [entry("COUNTER", 5), entry("COUNTER", -7), entry("GAUGE", 3)])
+    assert found(kept) == {"seen_total": -2, "seen": 3}
+    assert not dropped(kept)
+
+
 def test_timers_are_histograms_of_seconds(kept: Store, recorder: users.Recorder) -> None:
     recorder.record("predict", [entry("TIMER", 12, "took")])
     bounds, counts, total = found(kept)["took"]
@@ -115,7 +121,6 @@ def test_rewards_count_unless_they_are_nothing(kept: Store, recorder: users.Reco
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (entry("COUNTER", -1), "value"),
         (entry("GAUGE", math.nan), "value"),
         (entry("COUNTER", math.inf), "value"),
         (entry("GAUGE", 1, "process_open_fds"), "name"),
