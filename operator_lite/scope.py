@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.manifest import seldon
-from executor.manifest.seldon_shape import DeploymentModel, Opaque, PodModel, PredictorModel, UnitModel
+from executor.manifest.seldon_shape import (
+    DeploymentModel,
+    ExplainerModel,
+    Opaque,
+    PodModel,
+    PredictorModel,
+    UnitModel,
+)
 from operator_lite import defaults, names
 from operator_lite.config import Config
 
@@ -13,6 +20,8 @@ Object = dict[str, Any]
 """A Kubernetes object, or a part of one."""
 
 NO_ENGINE = "seldon.io/no-engine"
+V2 = ("v2", "kfserving")
+"""Two names of one protocol."""
 
 
 def key(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -62,6 +71,12 @@ class Scope:
     def has_engine(self) -> bool:
         """Whether an executor stands before the graph."""
         return self.predictor.annotations.get(NO_ENGINE) != "true"
+
+    @property
+    def explainer(self) -> ExplainerModel | None:
+        """What explains the predictor's answers; one that names no type is none."""
+        found = self.predictor.explainer
+        return found if found is not None and found.type else None
 
     @property
     def units(self) -> list[UnitModel]:
