@@ -6,9 +6,9 @@ routes of one kind for a host, so gRPC is a second rule of the HTTPRoute unless 
 
 from collections.abc import Callable, Iterator, Sequence
 
-from operator_lite import explainer, services, shares
+from operator_lite import explainer, services
 from operator_lite.config import Config
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object, Scope, sharing
 
 API = "gateway.networking.k8s.io/v1"
 HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
@@ -98,7 +98,7 @@ def _grpc_match(service: str) -> Object:
 
 def _backends(scopes: Sequence[Scope], which: int) -> list[Object]:
     """Predictors with their shares; `which` is 0 for REST and 1 for gRPC."""
-    return [{**_backend(scope, which), "weight": share} for scope, share in shares.given(scopes)]
+    return [{**_backend(scope, which), "weight": share} for scope, share in sharing(scopes)]
 
 
 def _backend(scope: Scope, which: int) -> Object:

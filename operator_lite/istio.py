@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from operator_lite import explainer, services, shares
-from operator_lite.scope import Object, Scope
+from operator_lite import explainer, services
+from operator_lite.scope import Object, Scope, sharing
 
 API = "networking.istio.io/v1beta1"
 GRPC = ".*tensorflow.*|.*seldon.protos.*|.*inference.*"
@@ -44,7 +44,7 @@ def _explained(scope: Scope) -> Iterator[Object]:
 
 def _shared(scopes: Sequence[Scope], which: int) -> Object:
     """Where requests go, and where copies of them; `which` is 0 for REST and 1 for gRPC."""
-    routes = [{"destination": _destination(scope, which), "weight": share} for scope, share in shares.given(scopes)]
+    routes = [{"destination": _destination(scope, which), "weight": share} for scope, share in sharing(scopes)]
     found: Object = {"route": routes}
     for scope in (each for each in scopes if each.predictor.shadow):
         found["mirror"] = _destination(scope, which)

@@ -1,6 +1,6 @@
 """Owns one predictor together with all that its objects depend on, and what an object is. Must not make any."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,3 +129,9 @@ class Scope:
         """The metadata of an object."""
         found: Object = {"name": name, "namespace": self.namespace, "labels": {**self.labels(), **(labels or {})}}
         return {**found, "annotations": dict(annotations)} if annotations else found
+
+
+def sharing(scopes: Sequence[Scope]) -> list[tuple[Scope, int]]:
+    """The predictors that requests are shared out over, and the weight of each."""
+    found = [scope for scope in scopes if not scope.predictor.shadow]
+    return [(scope, scope.predictor.traffic if len(found) > 1 else 100) for scope in found]

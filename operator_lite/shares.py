@@ -6,19 +6,13 @@ The rule: nobody who is not ready gets more than before. So a new predictor wait
 be relieved at once.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object
 
 MIRRORED = 1000
 """A shadow's share: no weight, but requests all the same."""
-
-
-def given(scopes: Sequence[Scope]) -> list[tuple[Scope, int]]:
-    """The predictors that requests are shared out over, and the weight of each."""
-    sharing = [scope for scope in scopes if not scope.predictor.shadow]
-    return [(scope, scope.predictor.traffic if len(sharing) > 1 else 100) for scope in sharing]
 
 
 def may_change(wanted: Object, live: Object | None, unready: Collection[str]) -> bool:
