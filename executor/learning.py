@@ -13,7 +13,6 @@ import logging
 import mmap
 import os
 import queue
-import tempfile
 import threading
 import time
 import zlib
@@ -379,6 +378,4 @@ def _memory(where: str, key: str) -> mmap.mmap:
     except OSError as cause:
         if local:
             raise errors.StateError(f"state file {where}: {cause.strerror}; --state names another place") from cause
-        with tempfile.TemporaryFile() as file:
-            file.truncate(size)
-            return mmap.mmap(file.fileno(), size)
+        return mmap.mmap(-1, size)  # a root that cannot be written: each process remembers its own

@@ -100,11 +100,9 @@ def _deployment(
         "selector": {"matchLabels": dict(chosen)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
         "template": {"metadata": {"labels": pod_labels, "annotations": {**scraped, **annotations}}, "spec": spec},
+        "replicas": wanted,
+        "progressDeadlineSeconds": scope.predictor.progressDeadlineSeconds,
     }
-    if wanted is not None:
-        body["replicas"] = wanted
-    if scope.predictor.progressDeadlineSeconds is not None:
-        body["progressDeadlineSeconds"] = scope.predictor.progressDeadlineSeconds
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
 
 

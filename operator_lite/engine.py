@@ -61,12 +61,11 @@ def claim_name(scope: Scope) -> str:
 
 def claim(scope: Scope) -> Object:
     """That claim. Pods that share it stand on one machine, see `deployments`."""
-    spec: Object = {
+    spec = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": scope.config.state_size}},
+        "storageClassName": scope.config.state_class or None,
     }
-    if scope.config.state_class:
-        spec["storageClassName"] = scope.config.state_class
     meta = scope.meta(claim_name(scope))
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
 

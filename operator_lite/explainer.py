@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterator
 
 from executor.manifest.seldon_shape import ExplainerModel
-from operator_lite import deployments, names, pieces, services, storage
+from operator_lite import defaults, deployments, names, pieces, services, storage
 from operator_lite.config import MODELS
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import V2, Object, Scope
 
 PORT = 9000
-V2 = ("v2", "kfserving")
 _METHODS = {
     "AnchorTabular": "anchor_tabular",
     "AnchorImages": "anchor_image",
@@ -26,23 +25,19 @@ _METHODS = {
 
 def all_of(scope: Scope) -> Iterator[Object]:
     """Deployment and Service, if the predictor has an explainer."""
-    model = scope.predictor.explainer
-    if model is None or not model.type:
-        return
-    name = name_of(scope)
-    chosen = {names.container_label(name): name, names.ID: scope.id}
-    yield _deployment(scope, model, name, chosen)
-    yield _service(scope, model, name, chosen)
+    for model, name, number in reached(scope):
+        chosen = {names.container_label(name): name, names.ID: scope.id}
+        yield _deployment(scope, model, name, number, chosen)
+        yield services.service(scope, name, chosen, chosen, (number, number))
 
 
-def name_of(scope: Scope) -> str:
-    """The name of both."""
-    return names.part(scope.name, scope.predictor, "explainer")
-
-
-def is_wanted(scope: Scope) -> bool:
-    """Whether the predictor has an explainer."""
-    return scope.predictor.explainer is not None and bool(scope.predictor.explainer.type)
+def reached(scope: Scope) -> list[tuple[ExplainerModel, str, int]]:
+    """The explainer with the name of its objects and its port; a list of one, or of none."""
+    model = scope.explainer
+    if model is None:
+        return []
+    number = defaults.port(model.containerSpec or {}, "http") or model.endpoint.service_port or PORT
+    return [(model, names.part(scope.name, scope.predictor, "explainer"), number)]
 
 
 def path(scope: Scope) -> str:
@@ -50,21 +45,13 @@ def path(scope: Scope) -> str:
     return f"/seldon/{scope.namespace}/{scope.name}-explainer/{scope.predictor.name}/"
 
 
-def port(model: ExplainerModel) -> int:
-    """Where it listens."""
-    written = (model.containerSpec or {}).get("ports") or []
-    named = next((int(each["containerPort"]) for each in written if each.get("name") == "http"), 0)
-    return named or model.endpoint.service_port or PORT
-
-
-def _deployment(scope: Scope, model: ExplainerModel, name: str, chosen: dict[str, str]) -> Object:
+def _deployment(scope: Scope, model: ExplainerModel, name: str, number: int, chosen: dict[str, str]) -> Object:
     annotations = {**scope.model.spec.annotations, **scope.predictor.annotations}
     spec: Object = {
-        "containers": [_container(scope, model, name)],
+        "containers": [_container(scope, model, name, number)],
         "terminationGracePeriodSeconds": deployments.GRACE_S,
+        "serviceAccountName": model.serviceAccountName or None,
     }
-    if model.serviceAccountName:
-        spec["serviceAccountName"] = model.serviceAccountName
     if model.modelUri:
         container = spec["containers"][0]["name"]
         image, secret = model.storageInitializerImage, model.envSecretRefName
@@ -73,7 +60,7 @@ def _deployment(scope: Scope, model: ExplainerModel, name: str, chosen: dict[str
         spec["securityContext"] = {"runAsUser": scope.config.user}
     spec = pieces.add_volumes(spec, pieces.podinfo_volume())
     meta = scope.meta(name, {"app": name, **chosen}, annotations)
-    pod_meta = {"labels": meta["labels"], **({"annotations": annotations} if annotations else {})}
+    pod_meta = {"labels": meta["labels"], "annotations": annotations or None}
     template = {"metadata": pod_meta, "spec": spec}
     body = {"replicas": _replicas(scope, model), "selector": {"matchLabels": chosen}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
@@ -85,10 +72,9 @@ def _replicas(scope: Scope, model: ExplainerModel) -> int:
     return 0 if said == 0 else 1 if model.replicas is None else model.replicas
 
 
-def _container(scope: Scope, model: ExplainerModel, name: str) -> Object:
+def _container(scope: Scope, model: ExplainerModel, name: str, number: int) -> Object:
     v2 = scope.protocol in V2
     config = scope.config
-    number = port(model)
     written = model.containerSpec or {}
     fallback: Object = {
         "name": name,
@@ -149,11 +135,3 @@ def _mlserver(scope: Scope, model: ExplainerModel, number: int) -> dict[str, obj
         "MLSERVER_MODEL_EXTRA": json.dumps(extra, separators=(",", ":"), sort_keys=True),
         **({"MLSERVER_MODEL_URI": MODELS} if model.modelUri else {}),
     }
-
-
-def _service(scope: Scope, model: ExplainerModel, name: str, chosen: dict[str, str]) -> Object:
-    number = port(model)
-    listed = [{"name": "http", "port": number, "targetPort": number, "protocol": "TCP", "appProtocol": "http"}]
-    meta = scope.meta(name, chosen, scope.predictor.annotations)
-    spec = {"type": "ClusterIP", "selector": chosen, "ports": listed}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from operator_lite import explainer, services
 from operator_lite.config import Config
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object, Scope, sharing
 
 API = "gateway.networking.k8s.io/v1"
 HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
@@ -25,7 +25,7 @@ def all_of(scopes: Sequence[Scope]) -> Iterator[Object]:
     """The routes of a resource, from the scopes of its predictors."""
     first = scopes[0]
     config = first.config
-    rest = [*(_explainer_rule(scope) for scope in scopes if explainer.is_wanted(scope)), _rest_rule(scopes)]
+    rest = [*(rule for scope in scopes for rule in _explained(scope)), _rest_rule(scopes)]
     if config.gateway_grpc_listener:
         yield _route(first, "HTTPRoute", config.gateway_http_listener, rest)
         yield _route(first, "GRPCRoute", config.gateway_grpc_listener, [_grpc_rule(scopes, _grpc_match)])
@@ -41,18 +41,20 @@ def hosts(scope: Scope) -> list[str]:
 
 
 def _route(scope: Scope, kind: str, listener: str, rules: list[Object]) -> Object:
-    spec: Object = {"parentRefs": [_parent(scope.annotation(GATEWAY), scope.config, listener)]}
-    if hosts(scope):
-        spec["hostnames"] = hosts(scope)
-    return {"apiVersion": API, "kind": kind, "metadata": scope.meta(scope.id), "spec": {**spec, "rules": rules}}
+    parent = _parent(scope.annotation(GATEWAY), scope.config, listener)
+    spec = {"parentRefs": [parent], "hostnames": hosts(scope) or None, "rules": rules}
+    return {"apiVersion": API, "kind": kind, "metadata": scope.meta(scope.id), "spec": spec}
 
 
 def _parent(annotated: str, config: Config, listener: str) -> Object:
     namespace, _, name = (annotated or config.gateway).rpartition("/")
-    found: Object = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name}
-    if namespace:
-        found["namespace"] = namespace
-    return {**found, "sectionName": listener} if listener else found
+    return {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": name,
+        "namespace": namespace or None,
+        "sectionName": listener or None,
+    }
 
 
 def _rest_rule(scopes: Sequence[Scope]) -> Object:
@@ -61,11 +63,10 @@ def _rest_rule(scopes: Sequence[Scope]) -> Object:
     return {**below, "filters": [*below["filters"], *_mirrors(scopes, 0)], "backendRefs": _backends(scopes, 0)}
 
 
-def _explainer_rule(scope: Scope) -> Object:
-    assert scope.predictor.explainer is not None
-    name, number = explainer.name_of(scope), explainer.port(scope.predictor.explainer)
-    backend = {"group": "", "kind": "Service", "name": name, "port": number}
-    return {**_below(explainer.path(scope)), "backendRefs": [backend]}
+def _explained(scope: Scope) -> Iterator[Object]:
+    for _, name, number in explainer.reached(scope):
+        backend = {"group": "", "kind": "Service", "name": name, "port": number}
+        yield {**_below(explainer.path(scope)), "backendRefs": [backend]}
 
 
 def _below(prefix: str) -> Object:
@@ -84,8 +85,7 @@ def _grpc_rule(scopes: Sequence[Scope], match: Callable[[str], Object]) -> Objec
     if first.protocol == "seldon" and not all(scope.has_engine for scope in scopes):
         offered += [f"seldon.protos.{each}" for each in NODE_SERVICES]
     found: Object = {"matches": [{**match(each), "headers": headers} for each in offered]}
-    mirrors = _mirrors(scopes, 1)
-    return {**found, **({"filters": mirrors} if mirrors else {}), "backendRefs": _backends(scopes, 1)}
+    return {**found, "filters": _mirrors(scopes, 1) or None, "backendRefs": _backends(scopes, 1)}
 
 
 def _path_match(service: str) -> Object:
@@ -98,9 +98,7 @@ def _grpc_match(service: str) -> Object:
 
 def _backends(scopes: Sequence[Scope], which: int) -> list[Object]:
     """Predictors with their shares; `which` is 0 for REST and 1 for gRPC."""
-    sharing = [scope for scope in scopes if not scope.predictor.shadow]
-    shares = [scope.predictor.traffic for scope in sharing] if len(sharing) > 1 else [100]
-    return [{**_backend(scope, which), "weight": share} for scope, share in zip(sharing, shares, strict=True)]
+    return [{**_backend(scope, which), "weight": share} for scope, share in sharing(scopes)]
 
 
 def _backend(scope: Scope, which: int) -> Object:
@@ -110,10 +108,8 @@ def _backend(scope: Scope, which: int) -> Object:
 def _mirrors(scopes: Sequence[Scope], which: int) -> list[Object]:
     """A copy of the requests for shadows; of all of them, where no share is said."""
     found = []
-    for scope in scopes:
-        if scope.predictor.shadow:
-            mirror: Object = {"backendRef": _backend(scope, which)}
-            if 0 < scope.predictor.traffic < 100:
-                mirror["percent"] = scope.predictor.traffic
-            found.append({"type": "RequestMirror", "requestMirror": mirror})
+    for scope in (each for each in scopes if each.predictor.shadow):
+        share = scope.predictor.traffic if 0 < scope.predictor.traffic < 100 else None
+        mirror = {"backendRef": _backend(scope, which), "percent": share}
+        found.append({"type": "RequestMirror", "requestMirror": mirror})
     return found

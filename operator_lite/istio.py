@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from operator_lite import explainer, services
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import Object, Scope, sharing
 
 API = "networking.istio.io/v1beta1"
 GRPC = ".*tensorflow.*|.*seldon.protos.*|.*inference.*"
@@ -27,7 +27,7 @@ def _virtual_service(scopes: Sequence[Scope]) -> Object:
         "hosts": [each.strip() for each in first.annotation(HOSTS, "*").split(",")],
         "gateways": [first.annotation(GATEWAY) or first.config.gateway],
         "http": [
-            *(_explained(scope) for scope in scopes if explainer.is_wanted(scope)),
+            *(route for scope in scopes for route in _explained(scope)),
             {**rest, **_shared(scopes, 0), **_retries(first)},
             {**grpc, **_shared(scopes, 1), **_retries(first)},
         ],
@@ -35,39 +35,30 @@ def _virtual_service(scopes: Sequence[Scope]) -> Object:
     return {"apiVersion": API, "kind": "VirtualService", "metadata": first.meta(first.id), "spec": spec}
 
 
-def _explained(scope: Scope) -> Object:
-    assert scope.predictor.explainer is not None
-    host = f"{explainer.name_of(scope)}.{scope.namespace}.svc.cluster.local"
-    target = {"host": host, "port": {"number": explainer.port(scope.predictor.explainer)}}
-    match = [{"uri": {"prefix": explainer.path(scope)}}]
-    return {"match": match, "rewrite": {"uri": "/"}, "route": [{"destination": target}]}
+def _explained(scope: Scope) -> Iterator[Object]:
+    for _, name, number in explainer.reached(scope):
+        target = {"host": _host(scope, name), "port": {"number": number}}
+        match = [{"uri": {"prefix": explainer.path(scope)}}]
+        yield {"match": match, "rewrite": {"uri": "/"}, "route": [{"destination": target}]}
 
 
 def _shared(scopes: Sequence[Scope], which: int) -> Object:
     """Where requests go, and where copies of them; `which` is 0 for REST and 1 for gRPC."""
-    sharing = [scope for scope in scopes if not scope.predictor.shadow]
-    shares = [scope.predictor.traffic for scope in sharing] if len(sharing) > 1 else [100]
-    found: Object = {
-        "route": [
-            {"destination": _destination(scope, which), "weight": share}
-            for scope, share in zip(sharing, shares, strict=True)
-        ]
-    }
-    for scope in scopes:
-        if scope.predictor.shadow:
-            found["mirror"] = _destination(scope, which)
-            if scope.predictor.traffic > 0:
-                found["mirrorPercentage"] = {"value": scope.predictor.traffic}
+    routes = [{"destination": _destination(scope, which), "weight": share} for scope, share in sharing(scopes)]
+    found: Object = {"route": routes}
+    for scope in (each for each in scopes if each.predictor.shadow):
+        found["mirror"] = _destination(scope, which)
+        found["mirrorPercentage"] = {"value": scope.predictor.traffic} if scope.predictor.traffic > 0 else None
     return found
 
 
 def _destination(scope: Scope, which: int) -> Object:
     port = {"number": services.ports(scope)[which]}
-    return {"host": _host(scope), "subset": scope.predictor.name, "port": port}
+    return {"host": _host(scope, scope.service), "subset": scope.predictor.name, "port": port}
 
 
-def _host(scope: Scope) -> str:
-    return f"{scope.service}.{scope.namespace}.svc.cluster.local"
+def _host(scope: Scope, service: str) -> str:
+    return f"{service}.{scope.namespace}.svc.cluster.local"
 
 
 def _retries(scope: Scope) -> Object:
@@ -84,7 +75,7 @@ def _destination_rule(scope: Scope) -> Object:
     policy = {"tls": {"mode": mode}} if mode else {"connectionPool": {"http": {"idleTimeout": "60s"}}}
     labels = {"version": scope.predictor.labels["version"]}
     spec = {
-        "host": _host(scope),
+        "host": _host(scope, scope.service),
         "subsets": [{"name": scope.predictor.name, "labels": labels}],
         "trafficPolicy": policy,
     }

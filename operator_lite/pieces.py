@@ -33,12 +33,12 @@ def merged(*groups: Iterable[Object]) -> list[Object]:
 def restricted(user: int | None, read_only: bool) -> Object:
     """What Kubernetes' pod security standard "restricted" asks of a container, and a root that cannot be written."""
     return {
-        **({"runAsUser": user} if user is not None else {}),
+        "runAsUser": user,
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
-        **({"readOnlyRootFilesystem": True} if read_only else {}),
+        "readOnlyRootFilesystem": True if read_only else None,
     }
 
 

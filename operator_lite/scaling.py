@@ -34,23 +34,24 @@ def _object(scope: Scope, api_version: str, kind: str, name: str, spec: Object) 
 def _autoscaler(scope: Scope, name: str, pod: PodModel) -> Object:
     assert pod.hpaSpec is not None
     hpa = pod.hpaSpec
-    spec: Object = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-        "maxReplicas": hpa.maxReplicas,
-    }
-    if hpa.minReplicas is not None:
-        spec["minReplicas"] = hpa.minReplicas
     metrics = [_metric(each) for each in hpa.metrics] or [dict(each) for each in hpa.metricsv2]
-    if metrics:
-        spec["metrics"] = metrics
+    spec = {
+        "scaleTargetRef": _target_of(name),
+        "maxReplicas": hpa.maxReplicas,
+        "minReplicas": hpa.minReplicas,
+        "metrics": metrics or None,
+    }
     return _object(scope, "autoscaling/v2", "HorizontalPodAutoscaler", name, spec)
 
 
 def _scaled_object(scope: Scope, name: str, pod: PodModel) -> Object:
     assert pod.kedaSpec is not None
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
-    spec = {"scaleTargetRef": target, **pod.kedaSpec.model_dump(exclude_none=True)}
+    spec = {"scaleTargetRef": _target_of(name), **pod.kedaSpec.model_dump(exclude_none=True)}
     return _object(scope, "keda.sh/v1alpha1", "ScaledObject", name, spec)
+
+
+def _target_of(name: str) -> Object:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
 
 
 # --- metrics of autoscaling/v2beta1 in the form of v2
@@ -73,14 +74,12 @@ def _target(source: Object, **fields: str) -> Object:
 
 
 def _named(source: Object, name: str, selector: str) -> Object:
-    found = source.get(selector)
-    return {"name": source.get(name, ""), **({"selector": found} if found is not None else {})}
+    return {"name": source.get(name, ""), "selector": source.get(selector)}
 
 
 def _resource(source: Object) -> Object:
-    container = {"container": source["container"]} if "container" in source else {}
     target = _target(source, averageUtilization="targetAverageUtilization", averageValue="targetAverageValue")
-    return {"name": source.get("name", ""), **container, "target": target}
+    return {"name": source.get("name", ""), "container": source.get("container"), "target": target}
 
 
 def _pods(source: Object) -> Object:

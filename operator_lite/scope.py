@@ -1,11 +1,18 @@
 """Owns one predictor together with all that its objects depend on, and what an object is. Must not make any."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from executor.manifest import seldon
-from executor.manifest.seldon_shape import DeploymentModel, Opaque, PodModel, PredictorModel, UnitModel
+from executor.manifest.seldon_shape import (
+    DeploymentModel,
+    ExplainerModel,
+    Opaque,
+    PodModel,
+    PredictorModel,
+    UnitModel,
+)
 from operator_lite import defaults, names
 from operator_lite.config import Config
 
@@ -13,6 +20,8 @@ Object = dict[str, Any]
 """A Kubernetes object, or a part of one."""
 
 NO_ENGINE = "seldon.io/no-engine"
+V2 = ("v2", "kfserving")
+"""Two names of one protocol."""
 
 
 def key(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -62,6 +71,12 @@ class Scope:
     def has_engine(self) -> bool:
         """Whether an executor stands before the graph."""
         return self.predictor.annotations.get(NO_ENGINE) != "true"
+
+    @property
+    def explainer(self) -> ExplainerModel | None:
+        """What explains the predictor's answers; one that names no type is none."""
+        found = self.predictor.explainer
+        return found if found is not None and found.type else None
 
     @property
     def units(self) -> list[UnitModel]:
@@ -114,3 +129,9 @@ class Scope:
         """The metadata of an object."""
         found: Object = {"name": name, "namespace": self.namespace, "labels": {**self.labels(), **(labels or {})}}
         return {**found, "annotations": dict(annotations)} if annotations else found
+
+
+def sharing(scopes: Sequence[Scope]) -> list[tuple[Scope, int]]:
+    """The predictors that requests are shared out over, and the weight of each."""
+    found = [scope for scope in scopes if not scope.predictor.shadow]
+    return [(scope, scope.predictor.traffic if len(found) > 1 else 100) for scope in found]

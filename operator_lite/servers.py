@@ -8,11 +8,10 @@ from typing import Any
 from executor.manifest.seldon_shape import Opaque, UnitModel
 from operator_lite import defaults, names, pieces
 from operator_lite.config import MODELS, Image
-from operator_lite.scope import Object, Scope
+from operator_lite.scope import V2, Object, Scope
 
 TF, TRITON = "TENSORFLOW_SERVER", "TRITON_SERVER"
 TF_SIDECAR = "tfserving"
-V2 = ("v2", "kfserving")
 MLSERVER = {
     "SKLEARN_SERVER": "mlserver_sklearn.SKLearnModel",
     "XGBOOST_SERVER": "mlserver_xgboost.XGBoostModel",

@@ -29,31 +29,32 @@ def _node(scope: Scope, name: str) -> Object:
     address of its own then, which would keep each connection at one pod.
     """
     unit = next(each for each in scope.units if each.name == name)
-    label, service = names.container_label(name), names.container(scope.name, scope.predictor, name)
+    label, called = names.container_label(name), names.container(scope.name, scope.predictor, name)
     kind = pieces.TYPE_LABELS.get(unit.type or "")
-    labels = {label: service, names.APP: scope.service, **({kind: "true"} if kind else {})}
+    labels = {label: called, names.APP: scope.service, **({kind: "true"} if kind else {})}
     serves = bool(scope.secret) and not scope.has_engine and unit is scope.units[0]
     far = scope.has_engine and unit.endpoint.service_host != "localhost"
     found = (unit.endpoint.httpPort, unit.endpoint.grpcPort)
-    return _service(scope, service, labels, {label: service}, found, secure=serves, headless=far)
+    return service(scope, called, labels, {label: called}, found, secure=serves, headless=far)
 
 
 def _predictor(scope: Scope) -> Object:
     labels = {names.APP: scope.service, **scope.predictor.labels}
     headless = scope.annotation(HEADLESS, "false").lower() != "false"
     secure = bool(scope.secret)
-    return _service(scope, scope.service, labels, {names.APP: scope.service}, ports(scope), secure, headless)
+    return service(scope, scope.service, labels, {names.APP: scope.service}, ports(scope), secure, headless)
 
 
-def _service(
+def service(
     scope: Scope,
     name: str,
     labels: dict[str, str],
     selector: dict[str, str],
     numbers: tuple[int, int],
-    secure: bool,
-    headless: bool,
+    secure: bool = False,
+    headless: bool = False,
 ) -> Object:
+    """A Service of two ports, for REST and for gRPC; of one where they are the same."""
     http, grpc = numbers
     listed = [
         {"name": "http", "port": http, "targetPort": http, "protocol": "TCP",

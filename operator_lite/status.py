@@ -83,7 +83,7 @@ def status(
 
 def is_ready(found: Object | None) -> bool:
     """Whether a Deployment is as it should be."""
-    return _deployment(found).good is True
+    return found is not None and _deployment(found).good is True
 
 
 def is_serving(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:
@@ -96,6 +96,8 @@ def _verdict(wanted: Object, found: Object | None, fault: str | None) -> Verdict
     kind, name = key(wanted)
     if fault:
         return Verdict(False, "NotApplied", f"{kind} {name}: {fault}")
+    if found is None:
+        return Verdict(None, "Missing", f"{kind} {name}: is not there yet")
     if kind == "Deployment":
         said = _deployment(found)
     elif kind in ("HTTPRoute", "GRPCRoute"):
@@ -103,13 +105,11 @@ def _verdict(wanted: Object, found: Object | None, fault: str | None) -> Verdict
     elif kind == "ScaledObject":
         said = _conditioned(found, "Ready")
     else:
-        said = Verdict(True) if found is not None else Verdict(None, "Missing", "is not there yet")
+        said = Verdict(True)
     return Verdict(said.good, said.reason, f"{kind} {name}: {said.message}" if said.message else "")
 
 
-def _deployment(found: Object | None) -> Verdict:
-    if found is None:
-        return Verdict(None, "Missing", "is not there yet")
+def _deployment(found: Object) -> Verdict:
     state = found.get("status") or {}
     if state.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
         return Verdict(None, "NotObserved", "its change is not seen yet")
@@ -127,10 +127,8 @@ def _deployment(found: Object | None) -> Verdict:
     return Verdict(None, "Progressing", parts)
 
 
-def _route(found: Object | None) -> Verdict:
+def _route(found: Object) -> Verdict:
     """A route is well when each Gateway that it names has accepted it as it is now; those that said nothing may yet."""
-    if found is None:
-        return Verdict(None, "Missing", "is not there yet")
     generation = found["metadata"].get("generation", 0)
     accepted = []
     for each in (found.get("status") or {}).get("parents") or []:
@@ -142,10 +140,8 @@ def _route(found: Object | None) -> Verdict:
     return Verdict(True) if accepted and all(accepted) else Verdict(None, UNSAID, "no Gateway has accepted it yet")
 
 
-def _conditioned(found: Object | None, name: str) -> Verdict:
+def _conditioned(found: Object, name: str) -> Verdict:
     """How an object says itself that it stands."""
-    if found is None:
-        return Verdict(None, "Missing", "is not there yet")
     conditions = (found.get("status") or {}).get("conditions") or []
     said = next((each for each in conditions if each.get("type") == name), None)
     if said is None or said.get("status") == "Unknown":
@@ -202,8 +198,7 @@ def _services(scope: Scope) -> Iterable[tuple[str, Object]]:
             service = names.container(scope.name, scope.predictor, name)
             yield service, _reached(scope, service, unit.endpoint.httpPort, unit.endpoint.grpcPort)
     yield scope.service, _reached(scope, scope.service, *services.ports(scope))
-    if scope.predictor.explainer is not None and explainer.is_wanted(scope):
-        service, number = explainer.name_of(scope), explainer.port(scope.predictor.explainer)
+    for _, service, number in explainer.reached(scope):
         yield service, {**_reached(scope, service, number, 0), "explainerFor": scope.predictor.name}
 
 

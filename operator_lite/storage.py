@@ -79,7 +79,7 @@ def _fetcher(name: str, source: str, mounts: list[Object], wanted: Wanted, scope
     if image.is_ours:
         container = pieces.mount(container, pieces.tmp_mount(name))
     secret = wanted.secret or config.credentials_secret
-    return {**container, "envFrom": [{"secretRef": {"name": secret}}]} if secret else container
+    return {**container, "envFrom": [{"secretRef": {"name": secret}}] if secret else None}
 
 
 def _split(uri: str) -> tuple[str, str]:

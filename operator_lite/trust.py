@@ -28,7 +28,7 @@ CONFIGURATIONS = tuple(
     Kind("admissionregistration.k8s.io/v1", name, namespaced=False)
     for name in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 )
-LOOK_S = 60.0
+LOOK_S = 5.0
 RETRY_MOST_S = 30.0
 TRIES = 5
 """Looks in a row while others write too."""

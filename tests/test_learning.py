@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -274,6 +275,26 @@ async def test_a_server_that_goes_away_and_comes_back(
                 await asyncio.sleep(0.02)
         await send(learning, made, feedback(0.0, 1, "q"))
         assert counted(made)[1] == ("b", 1, 2, 0.5)
+
+
+async def test_replicas_learn_where_nothing_at_all_can_be_written(
+    learn: Callable[[], Learning], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("no folder can be here")
+    monkeypatch.setenv("XDG_STATE_HOME", str(nowhere))
+    with redis_server() as server:
+        monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+        replicas = [learn(), learn()]
+        one, other = (router(each, server.url, epsilon=0.0) for each in replicas)
+        for learning, made in zip(replicas, (one, other), strict=True):
+            await learning.start([made])
+        assert one.weights.pick("p") == 0
+        assert one.weights.recall("p") is not None
+        await send(replicas[0], one, feedback(1.0, 1))
+        async with asyncio.timeout(20):
+            while other.weights.pick() != 1:
+                await asyncio.sleep(0.02)
 
 
 async def test_routers_of_one_process_are_told_apart(learn: Callable[[], Learning], tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ from envtest import crds, tools
 
 TESTS = ("tests/operator_lite", "tests/operator_e2e")
 NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
-NEEDED = {"ip": "iproute2", "nft": "nftables", "nginx": "nginx-light", "setpriv": "util-linux", "unshare": "util-linux"}
+NEEDED = {
+    "ip": "iproute2", "nft": "nftables", "nginx": "nginx-light", "redis-server": "redis-server",
+    "setpriv": "util-linux", "unshare": "util-linux",
+}  # fmt: skip
 
 
 def obstacle() -> str | None:

@@ -36,6 +36,8 @@ def images() -> dict[str, Image]:
         "millrace/test-shell:1": Image(("sh", "-c")),
         "millrace/test-python:1": Image((sys.executable, "-u", "-c")),
         "millrace/test-answer:1": python("-P", str(ROOT / "tests/support/answering.py")),
+        "millrace/test-redis:1": Image(("redis-server",)),
+        config.Config().explainer_image: python("-P", str(ROOT / "tests/support/explaining.py")),
     }
 
 

@@ -79,18 +79,12 @@ def enacted(cluster: Cluster, gateway: Gateway, namespace: str, path: str) -> No
     eventually(lambda: get(gateway, path)[0] == 200)
 
 
-def ready_endpoints(cluster: Cluster, namespace: str) -> int:
-    """How many endpoints services have that are ready."""
-    slices = cluster.api.items(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
-    return sum(each["conditions"]["ready"] for found in slices for each in found.get("endpoints") or [])
-
-
 @pytest.fixture
 def two(cluster: Cluster, node: Node, namespace: str) -> Iterator[str]:
     """A namespace with the services `old` (two pods) and `new` (one)."""
     parts = [pods.answering("old", 2), pods.service("old"), pods.answering("new"), pods.service("new")]
     pods.deploy(cluster, namespace, *parts)
-    eventually(lambda: ready_endpoints(cluster, namespace) == 3)
+    eventually(lambda: pods.ready_endpoints(cluster, namespace) == 3)
     yield namespace
     for kind in ("httproutes", "grpcroutes"):
         for each in cluster.api.items(f"{GROUP}/namespaces/{namespace}/{kind}"):

@@ -18,19 +18,10 @@ from support.kube.api import Object, eventually
 from support.kube.cluster import Cluster
 from support.kubelet.setup import ROOT
 from support.load import ASKED, Client
+from support.shops import HEAD, sdep, told, wrong
 
 CONTROLLER = "seldon.io/controller-id"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-HEAD = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment"}
-
-
-def told(name: str = "shop", **pod: Any) -> Object:
-    """A resource of one node."""
-    env = [{"name": "VERSION", "value": "1"}]
-    container = {"name": "model", "image": "millrace/test-told:1", "env": env, **pod.pop("container", {})}
-    spec = {"containers": [container], **pod.pop("spec", {})}
-    predictor = {"name": "main", "componentSpecs": [{"spec": spec, **pod}], "graph": {"name": "model", "type": "MODEL"}}
-    return {**HEAD, "metadata": {"name": name}, "spec": {"predictors": [predictor]}}
 
 
 def guide() -> list[list[str]]:
@@ -73,7 +64,7 @@ def test_when_the_leader_is_killed_the_other_goes_on(installed: Installed, clust
     before = deployment(cluster, namespace, "shop-main-0-model")
     first = eventually(lambda: holder(cluster))
     cluster.kubectl("delete", "pod", first, "-n", NAMESPACE, "--force", "--grace-period=0")
-    eventually(lambda: "MODLE" in installed.refused(namespace, _wrong()), what="the other one's webhook answers")
+    eventually(lambda: "MODLE" in installed.refused(namespace, wrong()), what="the other one's webhook answers")
     installed.apply(namespace, told("other"))
     second = eventually(lambda: holder(cluster) not in ("", first) and holder(cluster), 60, "another leads")
     installed.available(namespace, "other")
@@ -81,12 +72,6 @@ def test_when_the_leader_is_killed_the_other_goes_on(installed: Installed, clust
     after = deployment(cluster, namespace, "shop-main-0-model")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     installed.rolled_out(NAMESPACE, NAME)
-
-
-def _wrong() -> Object:
-    found = told("wrong")
-    found["spec"]["predictors"][0]["graph"]["type"] = "MODLE"
-    return found
 
 
 @pytest.mark.timeout(300)
@@ -104,8 +89,7 @@ def test_a_model_is_fetched_and_served_where_the_restricted_standard_holds(
     measured, kinds = load_iris(return_X_y=True)
     joblib.dump(LogisticRegression(max_iter=1000).fit(measured, kinds), folder / "model.joblib")
     graph = {"name": "iris", "implementation": "SKLEARN_SERVER", "modelUri": "pvc://models/iris"}
-    found = {**HEAD, "metadata": {"name": "shop"}, "spec": {"predictors": [{"name": "main", "graph": graph}]}}
-    assert "Warning" not in installed.apply(namespace, found)
+    assert "Warning" not in installed.apply(namespace, sdep(graph))
     installed.available(namespace, "shop")
     client = Client(gateway, namespace, "shop")
     try:
@@ -296,11 +280,9 @@ def test_a_namespace_may_have_an_operator_of_its_own(
     cluster.kubectl("apply", "--validate=strict", "-k", str(path.parent))
     try:
         installed.rolled_out(namespace, NAME)
-        graph = {"name": "echo", "implementation": "SIMPLE_MODEL"}
-        found = {**HEAD, "metadata": {"name": "echo"}, "spec": {"predictors": [{"name": "main", "graph": graph}]}}
-        installed.apply(namespace, found)
+        installed.apply(namespace, sdep({"name": "echo", "implementation": "SIMPLE_MODEL"}, "echo"))
         cluster.kubectl("wait", "sdep/echo", "-n", namespace, "--for=condition=Ready", "--timeout=80s")
-        assert "MODLE" in installed.refused(namespace, _wrong())
+        assert "MODLE" in installed.refused(namespace, wrong())
     finally:
         cluster.kubectl("delete", "-k", str(path.parent), "--wait=false")
 

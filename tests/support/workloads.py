@@ -76,6 +76,12 @@ def service(name: str, **spec: Any) -> Object:
     }
 
 
+def ready_endpoints(cluster: Cluster, namespace: str) -> int:
+    """How many endpoints services have that are ready."""
+    slices = cluster.api.items(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
+    return sum(each["conditions"]["ready"] for found in slices for each in found.get("endpoints") or [])
+
+
 def deploy(cluster: Cluster, namespace: str, *objects: Object) -> None:
     """Applies objects in a namespace, and waits until the deployments among them are available."""
     cluster.apply(*({**each, "metadata": {**each["metadata"], "namespace": namespace}} for each in objects))

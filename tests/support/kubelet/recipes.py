@@ -73,9 +73,10 @@ def _mounts(given: Given, volumes: Volumes, environment: Mapping[str, str]) -> l
         source = volumes.path(mount["name"])
         below = mount.get("subPath") or expanded(mount.get("subPathExpr", ""), environment)
         if below:
-            source = source / below
+            whole, source = source, source / below
             if not source.exists():
                 source.mkdir(parents=True)
+                source.chmod(whole.stat().st_mode & 0o7777)  # who may write to the volume, may write here
             source = source.resolve()
         found.append(Mount(source, mount["mountPath"], mount.get("readOnly", False)))
     return sorted(found, key=lambda each: each.target.count("/"))
