@@ -90,11 +90,6 @@ class Look:
                 raise _Gone
             self.confirmed = True
 
-    @property
-    def failed(self) -> bool:
-        """Whether anything could not be applied."""
-        return bool(self.faults)
-
 
 class _Gone(Exception):
     """The resource is not there any more."""
@@ -155,7 +150,7 @@ class Reconciler:
         state = self._say(found, lambda it: status.status(
             it, scopes, wanted, look.observed.values(), self._time(), look.faults, look.absent
         ))  # fmt: skip
-        return Result(pause, look.failed, state)
+        return Result(pause, bool(look.faults), state)
 
     # --- apply
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -79,6 +80,7 @@ class Webhook:
         }  # fmt: skip
 
 
+@pytest.mark.timeout(400)
 def test_certificate_and_ca_are_replaced_and_no_apply_fails(installed: Installed, namespace: str) -> None:
     installed.rolled_out(NAMESPACE, NAME)
     webhook = Webhook(installed, namespace)
