@@ -381,6 +381,11 @@ cdef bint is_text(const unsigned char *at, const unsigned char *end) noexcept no
     return True
 
 
+# Proxies on the way add a Server-Timing of their own.
+cdef bint is_ours(const line_t *line) noexcept nogil:
+    return line.value_size > 9 and memcmp(line.value, b"millrace;", 9) == 0
+
+
 # What a header of an answer means. False when the answer is not plain.
 cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except -1:
     # Names that are too long are none of these.
@@ -398,7 +403,7 @@ cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except
         reply.content_encoding = text_of(line)
     elif meaning == FIELD_LOCATION:
         reply.location = text_of(line)
-    elif meaning == FIELD_TIMING and reply.timing is None:
+    elif meaning == FIELD_TIMING and reply.timing is None and is_ours(line):
         reply.timing = text_of(line)
     return meaning != FIELD_NOT_PLAIN
 

@@ -153,6 +153,7 @@ cdef void trail_called(
     cdef const name_t *static_part = &node.spans[call.method] if node.spans != NULL else NULL
     cdef out_t *out = &trail.out
     cdef size_t mark
+    cdef int code = call.told_code if node.kind == NODE_HTTP else 0
     if trail.timed:
         add_time(&trail.places[index].spent, call, now - began, node.endpoint.inside)
     if trail.tracer == NULL or static_part == NULL or static_part.size == 0:
@@ -164,10 +165,11 @@ cdef void trail_called(
         out_int_attribute(out, SPAN_ATTRIBUTE, b"millrace.retries", 16, call.retries)
     if node.kind == NODE_GRPC:
         out_int_attribute(out, SPAN_ATTRIBUTE, b"rpc.grpc.status_code", 20, status)
-    elif node.kind == NODE_HTTP and call.told_code > 0:
-        out_int_attribute(out, SPAN_ATTRIBUTE, b"http.response.status_code", 25, call.told_code)
+    elif code > 0:
+        out_int_attribute(out, SPAN_ATTRIBUTE, b"http.response.status_code", 25, code)
     if status != STATUS_OK:
-        put_failure(trail, status, call.told_code if node.kind == NODE_HTTP else 0, error, now, True)
+        # With 200 an answer came that cannot be used: that status is not why it failed.
+        put_failure(trail, status, code if code >= 300 else 0, error, now, True)
     out_close(out, mark)
 
 

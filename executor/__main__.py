@@ -8,8 +8,14 @@ import sys
 def main() -> int:
     """Runs the command line; its exit status."""
     heed_termination(os.getpid())
+    # While modules are loaded, Ctrl-C is no error of theirs. Whoever ignores it goes on to do so.
+    heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeds:
+        signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
     from executor import cli
 
+    if heeds:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main()
 
 

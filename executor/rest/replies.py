@@ -101,6 +101,8 @@ class Reading:
         if self.excess:
             return
         name = name.lower()
+        if name == b"server-timing" and not value.startswith(b"millrace;"):
+            return  # of a proxy on the way
         if name in _KEPT:
             setattr(self.reply, _KEPT[name], value.decode("latin-1"))
         elif name in (b"content-length", b"transfer-encoding"):

@@ -141,7 +141,7 @@ class SpanExport:
             self._lose(count, "the process ended while they were sent")
             raise
         except TimeoutError:
-            self._lose(count, f"not taken within {self._export_s:g} s" + (f"; {self._last}" if self._last else ""))
+            self._lose(count, f"not taken within {self._export_s:g} s" + (f" ({self._last})" if self._last else ""))
         except Refused as error:
             self._lose(count, str(error))
         except Exception as error:

@@ -107,6 +107,24 @@ async def test_errors_are_told(made: list[Traced]) -> None:
     assert server.events[0][0] == "exception"
 
 
+@pytest.mark.parametrize(("code", "told"), [(200, "INTERNAL"), (503, "503"), (0, "INTERNAL")])
+async def test_a_call_over_http_fails_with_its_status_where_that_says_so(
+    made: list[Traced], code: int, told: str
+) -> None:
+    class Call:
+        waited, retries, status, timing = 0.0, 0, code, None
+
+    def begin(message: native.Message, context: exits.Context, pending: exits.Pending) -> Call:
+        asyncio.get_running_loop().call_soon(pending.fail, errors.ComponentError("not JSON"))
+        return Call()
+
+    made.append(Traced(node("m"), replaced={"m": dict.fromkeys(Method, (Mode.CALLBACK, begin))}, kinds=HTTP))
+    with pytest.raises(errors.ComponentError):
+        await made[0].run()
+    (call,) = [each for each in made[0].spans() if each.kind == CLIENT]
+    assert (call.attributes["error.type"], call.said) == (told, "not JSON")
+
+
 async def test_what_the_client_did_wrong_is_no_failure_of_the_server(made: list[Traced]) -> None:
     made.append(Traced(node("m"), replaced={"m": failing(Status.INVALID_ARGUMENT)}, kinds=HTTP))
     with pytest.raises(errors.Error):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from support.rest import raw_server
 
+from executor._native import http1 as native
 from executor._native import message as messages
 from executor.rest import calls, http1
 from executor.rest.replies import HEAD_BYTES_MAX, ProtocolError, Reading, TooLargeError
@@ -36,6 +37,18 @@ def test_the_end_of_the_connection_may_end_the_body() -> None:
     reading = Reading(100)
     reading.feed(b"HTTP/1.1 200 OK\r\n\r\nall")
     assert (reading.complete, reading.ends_with_connection, reading.end().body) == (False, True, b"all")
+
+
+@pytest.mark.parametrize(("before", "behind"), [(b"cdn;dur=1", b"proxy;dur=2"), (b"", b"x"), (b"millracer;dur=9", b"")])
+def test_times_that_proxies_add_are_not_the_node_s(before: bytes, behind: bytes) -> None:
+    ours = b"millrace;dur=5.000;queue=2.000"
+    told = b"".join(b"Server-Timing: %b\r\n" % each for each in (before, ours, behind))
+    answer = b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % told
+    reading = Reading(100)
+    reading.feed(answer)
+    plain = native.read_reply(answer, len(answer), 100)
+    assert plain is not None
+    assert reading.reply.timing == plain[0].timing == ours.decode()
 
 
 def test_bounds() -> None:

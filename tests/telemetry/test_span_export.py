@@ -155,7 +155,7 @@ async def test_why_a_batch_ran_out_of_its_time_is_told(traced: Traced, caplog: p
         await traced.spans(4)
         await until(lambda: export.refused == 4)
         await export.close()
-    assert caplog.messages == ["spans not sent: 4: not taken within 0.05 s; http://c: refused"]
+    assert caplog.messages == ["spans not sent: 4: not taken within 0.05 s (http://c: refused)"]
 
 
 async def test_a_batch_has_its_time(traced: Traced) -> None:
