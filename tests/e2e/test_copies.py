@@ -21,7 +21,7 @@ BUILT = bytes(seldon.build("tensor", NUMBERS))
 
 
 def shifted(by: int) -> bytes:
-    """A message of these numbers, which lie `by` bytes behind a multiple of eight. A field that nobody knows makes room."""
+    """A message of these numbers, which lie `by` bytes behind a multiple of eight. An unknown field makes room."""
     ways = (wire.text(99, "x" * size) + BUILT for size in range(8))
     return next(way for way in ways if way.index(NUMBERS.tobytes()) % 8 == by)
 

@@ -150,7 +150,7 @@ def test_an_answer_that_is_too_large_is_an_error(collector: GrpcCollector) -> No
         assert served.grpc.predict(ASKED).said  # the connection goes on
     refused, served_one = servers(collector)
     assert "is larger than the limit of 1000 bytes" in caught.value.text
-    assert refused.attributes["rpc.grpc.status_code"] == 8
+    assert (refused.attributes["rpc.grpc.status_code"], refused.status, refused.said) == (8, ERROR, caught.value.text)
     assert refused.events[0][1]["exception.message"] == caught.value.text
     assert served_one.attributes["rpc.grpc.status_code"] == 0
     assert served_one.events == []
