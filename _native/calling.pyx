@@ -114,10 +114,12 @@ cdef void conclude(request_t *request) noexcept nogil:
     request.over = True
     if request.answer != NULL and request.front.refuse != NULL:
         request.error = request.front.refuse(request)
-        if request.error != NULL:
-            message_unref(request.answer)
-            request.answer = NULL
-    close_trail(request)
+    if request.answer != NULL and request.error != NULL:
+        message_unref(request.answer)
+        request.answer = NULL
+        write_trail(request, True)
+    else:
+        write_trail(request, False)
     request.front.finish(request)
 
 
@@ -369,6 +371,10 @@ cdef void count_critical(request_t *request) noexcept nogil:
 
 
 cdef void close_trail(request_t *request) noexcept nogil:
+    write_trail(request, False)
+
+
+cdef void write_trail(request_t *request, bint untold) noexcept nogil:
     cdef int[PATH_MAX] path
     cdef ending_t ending
     cdef int length = 0
@@ -381,6 +387,7 @@ cdef void close_trail(request_t *request) noexcept nogil:
         index = request.steps[index].last
         if index == 0:
             break
+    ending.untold = untold
     ending.error = request.error
     ending.status = STATUS_CANCELLED
     if request.error != NULL:

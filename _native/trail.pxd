@@ -31,6 +31,7 @@ ctypedef struct trail_t:
 ctypedef struct ending_t:
     int status                   # gRPC's
     int http                     # or HTTP's; 0: it came over gRPC
+    bint untold                  # there was an answer, but it could not be told: a failure whatever the status
     const error_t *error
     const char *puid
     size_t puid_size

@@ -297,7 +297,7 @@ cdef void put_server_span(trail_t *trail, const ending_t *ending, double now) no
         out_int_attribute(out, SPAN_ATTRIBUTE, b"rpc.grpc.status_code", 20, ending.status)
         failed = (SERVER_FAILURES >> ending.status) & 1 if 0 <= ending.status <= 16 else True
     if ending.status != STATUS_OK:
-        put_failure(trail, ending.status, ending.http, ending.error, now, failed)
+        put_failure(trail, ending.status, ending.http, ending.error, now, failed or ending.untold)
     out_close(out, mark)
 
 

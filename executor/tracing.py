@@ -126,9 +126,10 @@ class Tracing:
                 told = {
                     "http.request.method": verb,
                     "http.route": route.path,
-                    "url.path": route.path,
                     "url.scheme": scheme,
                 }
+                if "{" not in route.path:
+                    told["url.path"] = route.path
                 data = span.static(f"{verb} {route.path}", span.SERVER, told)
                 found.setdefault(verb, {})[route.path] = tracer.Label(data, table.error_status, route.status_of)
         return found

@@ -84,7 +84,9 @@ def test_each_node_has_its_own_series(store: Store) -> None:
     assert len(Counting(store, NAMES).nodes(graph, [Transport.REST, None])) == 2
     text = store.text()[1].decode()
     assert 'millrace_node_calls_in_flight{model_name="t"} 0' in text
-    assert 'millrace_transcodes_total{model_name="m",to="json"} 0' in text
+    for reason in ("transcoded", "aligned", "shared", "contiguous", "inflated", "bytes"):
+        assert f'millrace_payload_copies_total{{model_name="m",reason="{reason}"}} 0' in text
+        assert f'millrace_payload_copied_bytes_total{{model_name="m",reason="{reason}"}} 0' in text
 
 
 @pytest.mark.parametrize("path", ["metrics", "/ready", "/{name}", ""])

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from support.collector import ERROR, UNSET, parsed
 from support.graphs import Bench, answer, node, text
 
 from executor import errors
-from executor._native import exits, seldon
+from executor._native import exits, flow, propagation, seldon, span, tracer
 from executor._native import message as native
 from executor.graph import spec
 from executor.health import GraphHealth
@@ -124,6 +125,27 @@ async def test_requests_are_refused_until_all_is_loaded_but_not_while_draining()
     path.readiness.set(False)
     assert not path.inference.ready
     await path.predict()  # it came before the front was closed
+    path.bench.close()
+
+
+async def test_what_is_refused_before_it_runs_has_its_span() -> None:
+    path = Path(node("m"))
+    path.bench.engine = flow.Engine(path.bench.reactor, 0)
+    traced = tracer.Tracer(path.bench.reactor, [propagation.W3C])
+    path.bench.engine.trace(traced)
+    inference = Inference(path.bench.engine, path.bench.program, path.bench.plan, {}, readiness=path.readiness)
+    label = tracer.Label(span.static("POST /x", span.SERVER, {}), lambda error: error.http_status)
+    headers = [("traceparent", f"00-{7:032x}-{9:016x}-01")]
+    for ready, puid in ((False, "p"), (True, "p"), (True, "x" * 300)):
+        path.readiness.set(ready)
+        with pytest.raises(errors.Error):
+            await inference.run(
+                Walk.PREDICT, Method.PREDICT, seldon.build("strData", "x"), headers=headers, puid=puid, label=label
+            )
+    spans = parsed(traced.take(100)[0])
+    assert [each.attributes["http.response.status_code"] for each in spans] == [503, 429, 400]
+    assert [each.status for each in spans] == [ERROR, UNSET, UNSET]
+    assert {(each.trace, each.parent) for each in spans} == {(f"{7:032x}", f"{9:016x}")}
     path.bench.close()
 
 

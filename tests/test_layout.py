@@ -32,12 +32,12 @@ SHAPES = {"TypedDict", "Protocol"}
 FAMILIES = {
     "codecs": r"cursor|descriptor|json.*|.+_of_.+|seldon.*|sink|tensor|text|utf8|wire|writer",
     "engine": (
-        r"answers|calling|channel|endpoint|exchange|exits|feedback|flow|front|grpcwire|http1|journal|links|mean|patience"
-        r"|peer|program|propagation|request|routing|server|span|tap|threads|timing|tls|tracer|trail|transport|weights"
-        r"|wheel"
+        r"answers|calling|channel|endpoint|errand|exchange|exits|feedback|flow|front|grpcwire|http1|jobs|journal|links"
+        r"|mean|patience|peer|program|propagation|request|routing|server|span|tap|threads|timing|tls|tracer|trail"
+        r"|transport|weights|wheel"
     ),
     "http2": r"framing|headers|http2|intake|nghttp2|output|sending|stream",
-    "memory": r"budget|buffer|message|pool",
+    "memory": r"budget|buffer|copies|message|pool",
     "shared": r"chance|codec|codec_face|meters|stats|types",
     "tools": r"probe_.*",
 }

@@ -16,7 +16,7 @@ from executor.graph import plan as plans
 from executor.graph.spec import Node, NodeType, Predictor
 from executor.protocol.seldon import EXECUTOR_REST, EXECUTOR_RPCS
 from executor.settings import parse_url
-from executor.telemetry.span_export import Refused
+from executor.telemetry.span_export import Refused, Said
 from executor.telemetry.trace_settings import GRPC, HTTP, TraceSettings
 from executor.tracing import GrpcSender, HttpSender, Tracing
 from executor.types import Method
@@ -34,10 +34,12 @@ async def reactor() -> AsyncIterator[transport.Reactor]:
 async def test_grpc_says_what_became_of_it(reactor: transport.Reactor) -> None:
     with GrpcCollector() as collector:
         sender = GrpcSender(TraceSettings(collector.url, GRPC, (("api-key", "x"),)), reactor)
-        assert await sender(REQUEST) == 0
+        assert await sender(REQUEST) == Said()
         assert collector.got.requests[0]["api-key"] == "x"
-        collector.got.rejects = 2
-        assert await sender(REQUEST) == 2
+        collector.got.rejects, collector.got.why = 2, "too\nold"
+        assert await sender(REQUEST) == Said(2, r"too\x0aold")
+        collector.got.rejects = 0
+        assert await sender(REQUEST) == Said(0, r"too\x0aold")
         for code, again in ((grpc.StatusCode.UNAVAILABLE, True), (grpc.StatusCode.INVALID_ARGUMENT, False)):
             collector.got.failures = [code]
             with pytest.raises(Refused, match="not now") as caught:
@@ -50,14 +52,25 @@ async def test_http_says_what_became_of_it(reactor: transport.Reactor) -> None:
     with HttpCollector() as collector:
         url = f"{collector.url}/v1/traces"
         sender = HttpSender(TraceSettings(url, HTTP, (("api-key", "x"),)), reactor)
-        assert await sender(REQUEST) == 0
+        assert await sender(REQUEST) == Said()
         assert collector.got.requests[0]["api-key"] == "x"
         assert collector.got.requests[0]["content-type"] == "application/x-protobuf"
+        collector.got.rejects, collector.got.why = 3, "no room"
+        assert await sender(REQUEST) == Said(3, "no room")
         for status, again in ((503, True), (429, True), (400, False), (500, False)):
             collector.got.failures = [status]
             with pytest.raises(Refused, match=f"answered {status}") as caught:
                 await sender(REQUEST)
             assert caught.value.again == again
+        await sender.close()
+
+
+@pytest.mark.parametrize("answer", [b"not protobuf", b"\x0a\x02\x08", b"", b"\x0a\x0b\x08" + b"\xff" * 9 + b"\x01"])
+async def test_an_answer_that_says_nothing_rejects_nothing(reactor: transport.Reactor, answer: bytes) -> None:
+    with HttpCollector() as collector:
+        collector.got.raw = answer
+        sender = HttpSender(TraceSettings(f"{collector.url}/v1/traces", HTTP), reactor)
+        assert await sender(REQUEST) == Said()
         await sender.close()
 
 
@@ -85,7 +98,7 @@ async def test_tls_to_those_it_trusts_alone(reactor: transport.Reactor, tmp_path
     scene = Scene(tmp_path)
     with GrpcCollector(credentials=scene.grpc_server()) as collector:
         trusting = GrpcSender(TraceSettings(collector.url, GRPC, ca=scene.reaching().ca), reactor)
-        assert await trusting(REQUEST) == 0
+        assert await trusting(REQUEST) == Said()
         await trusting.close()
         doubting = GrpcSender(TraceSettings(collector.url, GRPC), reactor)
         with pytest.raises(Refused, match="certificate"):

@@ -192,7 +192,7 @@ class App:
         label = self.labels.get(verb, {}).get(route.path)
         request = Request(route, name or self._node, scope, receive, head, puid, began, label)
         if route.action is not Action.RUN:
-            request.trace(self._inference.span_of)
+            request.trace(self._inference)
         failed: errors.Error | None = None
         try:
             reply = await self._actions[route.action](request)
@@ -208,7 +208,7 @@ class App:
                 return
             reply = self._failure(error)
         except (bodies.Disconnected, asyncio.CancelledError):
-            request.traced(self._inference.span_of, _LEFT)
+            request.traced(self._inference, _LEFT)
             raise
         except Exception as cause:
             log.exception("%s %s failed", verb, path)
@@ -223,7 +223,7 @@ class App:
         meter = self.meters.get(scope["method"], {}).get(request.route.path)
         if meter is not None:
             meter.since(reply.status, request.began)
-        request.traced(self._inference.span_of, reply.status, failed)
+        request.traced(self._inference, reply.status, failed)
         self._tell(scope, reply, request.began, request.puid, failed)
 
     def _tell(self, scope: Scope, reply: Reply, began: float, puid: str | None, failed: errors.Error | None) -> None:

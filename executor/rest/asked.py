@@ -3,9 +3,9 @@
 Must not serve it.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from executor import errors
 from executor._native import errand, tracer
@@ -14,8 +14,12 @@ from executor.rest import body as bodies
 from executor.rest import headers
 
 Headers = Sequence[tuple[str, str]]
-Spans = Callable[[tracer.Label, Headers, float], errand.Errand]
-"""Begins the span of a request that does not run through the plan."""
+
+
+class Spans(Protocol):
+    """Begins the span of a request that does not run through the plan."""
+
+    def span_of(self, label: tracer.Label, headers: Headers, began: float = 0) -> errand.Errand: ...
 
 
 @dataclass(slots=True)
@@ -46,12 +50,12 @@ class Request:
     def trace(self, spans: Spans) -> None:
         """Its span begins, where it has one: nodes that are asked for it go on with that."""
         if self.label is not None:
-            self._span = spans(self.label, self._own, self.began)
+            self._span = spans.span_of(self.label, self._own, self.began)
 
     def traced(self, spans: Spans, status: int, failed: errors.Error | None = None) -> None:
         """It is over, with this status. Its span is written, unless the request path sees to that."""
         if self.label is not None and not self.running:
-            span = self._span or spans(self.label, self._own, self.began)
+            span = self._span or spans.span_of(self.label, self._own, self.began)
             span.end(status, failed, self.puid)
 
     @property

@@ -56,7 +56,9 @@ class Sinks:
         self._pools: dict[Address, http1.Pool] = {}
 
     async def post(self, url: str, headers: Sequence[tuple[str, str]], data: Sequence[memoryview]) -> bytes:
-        """Posts once, and returns the answer's body; any of 2xx will do. Raises SendError. Time is the caller's: cancelling ends it."""
+        """Posts once, and returns the answer's body; any of 2xx will do. Raises SendError. Time is the caller's:
+        cancelling ends it.
+        """
         try:
             reply = await self._exchange(url, headers, data)
         except http1.TooLargeError:

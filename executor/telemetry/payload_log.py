@@ -34,7 +34,7 @@ class SendError(Exception):
 class Send(Protocol):
     """Sends one event, once, and returns when it is taken."""
 
-    async def __call__(self, url: str, headers: Headers, data: Sequence[memoryview]) -> None:
+    async def __call__(self, url: str, headers: Headers, data: Sequence[memoryview]) -> object:
         """Raises SendError. Cancelling it ends it."""
 
 

@@ -15,7 +15,8 @@ from executor.status import Status
 from executor.types import Encoding, Method, Mode, Walk
 
 BOUNDS = (0.01, 1.0)
-NAMES = ("in_flight", "sent", "received", "retries", "critical", "queued", "proto", "json")
+NAMES = ("in_flight", "sent", "received", "retries", "critical", "queued")
+REASONS = ("transcoded", "aligned", "shared", "contiguous", "inflated", "bytes")
 REJECTED = ("in flight", "queue", "deadline", "message", "connections", "slow", "unread")
 
 
@@ -34,7 +35,8 @@ class Counted:
 
     def _node(self, name: str) -> meters.NodeMeter:
         keys: dict[str, Any] = {each: f"{name} {each}".encode() for each in NAMES}
-        keys["transcoded"] = [keys["proto"], keys["json"]]
+        keys["copies"] = [f"{name} {reason}".encode() for reason in REASONS]
+        keys["copied"] = [f"{name} {reason} bytes".encode() for reason in REASONS]
         calls = {method: meters.Meter(self.segment, self._keys(name, method), BOUNDS) for method in Method}
         return meters.NodeMeter(self.segment, calls, keys, BOUNDS)
 
@@ -172,8 +174,7 @@ async def test_waiting_for_a_thread_is_counted() -> None:
 async def test_transcoded_messages_are_counted_where_they_are_needed() -> None:
     counted = Counted(Bench(node("m"), encoding=Encoding.SELDON_JSON))
     assert text(await counted.bench.run(seldon.build("strData", "x"))) == "m.predict(x)"
-    found = counted.read()
-    assert (found["m json"], found["m proto"]) == (1, 1)
+    assert counted.read()["m transcoded"] == 2
     counted.close()
 
 

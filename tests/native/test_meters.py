@@ -12,7 +12,8 @@ from executor.types import Method
 BOUNDS = (0.01, 1.0)
 KEYS: dict[str, Any] = {
     **{name: name.encode() for name in ("in_flight", "sent", "received", "retries", "critical", "queued")},
-    "transcoded": [b"proto", b"json"],
+    "copies": [b"copies %d" % reason for reason in range(6)],
+    "copied": [b"copied %d" % reason for reason in range(6)],
 }
 
 
@@ -63,7 +64,9 @@ def test_a_node_has_all_its_series_at_once(region: stats.Region) -> None:
     segment = stats.Segment(region, 0)
     meters.NodeMeter(segment, {Method.PREDICT: meters.Meter(segment, keys, BOUNDS)}, KEYS, BOUNDS)
     assert {key for _, key in region.read(0.0)} == {
-        *(b"in_flight", b"sent", b"received", b"retries", b"critical", b"queued", b"proto", b"json")
+        *(b"in_flight", b"sent", b"received", b"retries", b"critical", b"queued"),
+        *KEYS["copies"],
+        *KEYS["copied"],
     }
 
 

@@ -78,6 +78,14 @@ async def test_a_span_for_the_request_and_one_for_each_call(made: list[Traced]) 
         assert headers["tracestate"] == "x=1"
 
 
+async def test_an_answer_may_have_a_status_of_its_own(made: list[Traced]) -> None:
+    made.append(Traced(node("m")))
+    made[0].label = tracer.Label(span.static("POST /x", span.SERVER, {}), None, lambda body: 500 + len(body))
+    answered = await made[0].run()
+    server = by_name(made[0].spans())["POST /x"]
+    assert server.attributes["http.response.status_code"] == 500 + len(answered)
+
+
 async def test_without_a_caller_s_trace_a_new_one_begins(made: list[Traced]) -> None:
     heard, handlers = hearing("m")
     made.append(Traced(node("m"), replaced=handlers))

@@ -55,6 +55,10 @@ class Collector:
     failures: list[Any] = field(default_factory=list)
     rejects: int = 0
     """So many spans of each request are said not to be taken."""
+    why: str = ""
+    """What is said of that."""
+    raw: bytes | None = None
+    """Over HTTP, what is answered instead."""
     held: threading.Event = field(default_factory=threading.Event)
     """Requests wait until it is set."""
 
@@ -76,8 +80,9 @@ class Collector:
 
     def answer(self) -> trace_service_pb2.ExportTraceServiceResponse:
         """What a request that was taken is answered."""
-        partial = trace_service_pb2.ExportTracePartialSuccess(rejected_spans=self.rejects)
-        return trace_service_pb2.ExportTraceServiceResponse(partial_success=partial if self.rejects else None)
+        partial = trace_service_pb2.ExportTracePartialSuccess(rejected_spans=self.rejects, error_message=self.why)
+        told = self.rejects or self.why
+        return trace_service_pb2.ExportTraceServiceResponse(partial_success=partial if told else None)
 
     def wait(self, count: int) -> list[Span]:
         """All spans, once there are so many."""
@@ -176,7 +181,7 @@ def _handler(collector: HttpCollector) -> Callable[..., BaseHTTPRequestHandler]:
             collector.paths.append(self.path)
             request = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
             failure = collector.got.take({key.lower(): value for key, value in self.headers.items()}, request)
-            answer = collector.got.answer().SerializeToString()
+            answer = collector.got.answer().SerializeToString() if collector.got.raw is None else collector.got.raw
             self.send_response(200 if failure is None else failure)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", str(len(answer)))

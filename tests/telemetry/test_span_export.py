@@ -11,7 +11,7 @@ from support.rest import until
 from executor._native import program as programs
 from executor._native import span, tracer
 from executor.telemetry import losses, span_export
-from executor.telemetry.span_export import Refused, SpanExport
+from executor.telemetry.span_export import Refused, Said, SpanExport
 from executor.types import Method
 
 SOURCE = span.source({"service.name": "s"}, "millrace", "1")
@@ -20,22 +20,22 @@ SOURCE = span.source({"service.name": "s"}, "millrace", "1")
 class Sender:
     """Takes what it is sent once it is `released`, after it has raised what it is told to."""
 
-    def __init__(self, *failures: Exception, held: bool = False, rejects: int = 0) -> None:
+    def __init__(self, *failures: Exception, held: bool = False, rejects: int = 0, why: str = "") -> None:
         self.requests: list[bytes] = []
         self.tried = 0
         self.failures = [*failures]
-        self.rejects = rejects
+        self.said = Said(rejects, why)
         self.gate = asyncio.Event()
         if not held:
             self.gate.set()
 
-    async def __call__(self, request: bytes) -> int:
+    async def __call__(self, request: bytes) -> Said:
         self.tried += 1
         await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
         self.requests.append(request)
-        return self.rejects
+        return self.said
 
 
 class Traced:
@@ -169,12 +169,32 @@ async def test_a_batch_has_its_time(traced: Traced) -> None:
     await export.close()
 
 
-async def test_spans_that_the_receiver_did_not_take_are_lost(traced: Traced) -> None:
-    export = exporting(traced, Sender(rejects=3))
-    await traced.spans(4)
-    await until(lambda: export.refused == 3)
-    assert export.sent == 1
-    await export.close()
+async def test_spans_that_the_receiver_did_not_take_are_lost(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
+    sender = Sender(rejects=3, why="too old")
+    export = exporting(traced, sender)
+    with caplog.at_level(logging.WARNING):
+        await traced.spans(4)
+        await until(lambda: export.refused == 3)
+        sender.said = Said(9)  # more than there were, and no word why
+        await traced.spans(4)
+        await until(lambda: export.refused == 7)
+        assert export.sent == 1
+        await export.close()
+    assert [record.message for record in caplog.records] == [
+        "spans not sent: 3: the receiver did not take them: too old",
+        "spans not sent: 4: the receiver did not take them",
+    ]
+
+
+async def test_a_receiver_s_warning_is_told_once(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
+    export = exporting(traced, Sender(why="send less"))
+    with caplog.at_level(logging.WARNING):
+        for count in (4, 8):
+            await traced.spans(4)
+            await until(lambda: export.sent == count)  # noqa: B023 it is over before the next
+        await export.close()
+    assert [record.message for record in caplog.records] == ["the receiver of spans took them, and says: send less"]
+    assert export.refused == 0
 
 
 async def test_the_end_waits_for_no_further_attempt(traced: Traced) -> None:
