@@ -39,7 +39,7 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK,
+    STATUS_CANCELLED, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK,
     STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
