@@ -162,36 +162,6 @@ def test_workers_serve_as_one_process_does(start: Start) -> None:
 # --- what it is told ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ("%%%", "ENGINE_PREDICTOR is not base64"),
-        ("", "ENGINE_PREDICTOR is empty"),
-        ("e30=", "graph: required, but missing"),
-        ("eyJncmFwaCI6IHsibmFtZSI6IDd9fQ==", "graph.name: must be text, not the number 7"),
-    ],
-)
-def test_a_wrong_predictor_is_told(programs: Programs, value: str, said: str) -> None:
-    container = Container(programs, environment={"ENGINE_PREDICTOR": value})
-    assert container.program.ended() == 2
-    assert said in container.program.err
-    assert "Traceback" not in container.program.err
-
-
-def test_a_predictor_that_go_takes_is_served(start: Start) -> None:
-    with pair("a") as a, pair("b") as b:
-        for each in (a, b):
-            each["ENDPOINT"] = each.pop("endpoint") | {"Service_Host": "", "service_host": "", "type": "http"}
-            each |= {"logger": {"mode": "never"}, "parameters": [{"name": "p", "type": "INT", "value": "x"}], "x": None}
-        graph = {"name": "root", "type": "model", "Children": [a, b], "methods": ["FLY"], "oddity": {"a": [1]}}
-        container = start(graph, protocol="odd").ready()
-        assert 'node "root" is not called: type "model" is unknown; allowed: MODEL, ROUTER' in container.program.err
-        # As a node of no type its children are asked, and the first one's answer counts.
-        assert container.rest.predict(X).said == {"strData": "rest-a.predict(x)"}
-        assert container.ask_grpc(X) == {"strData": "grpc-a.predict(x)"}
-        assert container.rest.status("/ready") == 200
-
-
 def test_routing_of_every_visited_node(start: Start) -> None:
     with pair("a") as a, pair("b") as b:
         graph = a | {"children": [b]}

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from grpc import StatusCode
 from support import serving
 from support.certificates import Scene
 from support.clients import Refused, RestClient
@@ -112,42 +111,6 @@ def test_what_goes_into_a_node_and_comes_out_is_what_is_logged(receiver: Receive
     # The combiner's request is what reached it, not its children's answers.
     assert sorted(strings(receiver, "request")) == [into] * 3
     assert Counter(strings(receiver, "response")) == {said: 2, f"a.predict({into})": 1}
-
-
-@pytest.mark.parametrize("mode", ["request", "response", "all"])
-def test_requests_fail_at_a_node_whose_url_is_none(programs: Programs, mode: str) -> None:
-    calls: list[str] = []
-
-    def answer(method: str, said: Any, headers: dict[str, str]) -> Any:
-        calls.append(f"{headers['seldon-puid']} {method}")
-        return {"strData": "y"}
-
-    with http_node(answer) as rest, grpc_node(answer) as grpc:
-        bad = {"mode": mode, "url": "http://logger:port"}
-        root = unit("a", "MODEL", unit("b", "MODEL", rest=rest, grpc=grpc) | {"logger": bad}, rest=rest, grpc=grpc)
-        container = Container(programs, environment={"ENGINE_PREDICTOR": predictor(root)}).ready()
-        assert container.program.err.count("node 'b': logger.url 'http://logger:port'") == 1
-        client = container.grpc()
-        text = "node 'b': its payloads cannot be logged: logger.url 'http://logger:port': ':port' is no port; allowed"
-        for asked, status in ((container.rest, 500), (client, StatusCode.INTERNAL)):
-            with pytest.raises(Refused, match=re.escape(text)) as caught:
-                asked.predict(X, [("seldon-puid", "p")])
-            assert caught.value.status == status
-            # As far as it came before there was something to log; nothing else fails.
-            assert calls == ["p predict"] * (2 if mode == "response" else 1)
-            calls.clear()
-            assert asked.predict(X, [("seldon-skip-logging", "1")]).said["strData"] == "y"
-            calls.clear()
-            given = {"response": {"strData": "y"}, "reward": 1}
-            if mode == "request":
-                assert asked.feedback(given, [("seldon-puid", "p")]).said["strData"] == "y"
-            else:
-                with pytest.raises(Refused, match=re.escape(text)):
-                    asked.feedback(given, [("seldon-puid", "p")])
-            assert calls == ["p send_feedback"] * (2 if mode == "request" else 1)
-            calls.clear()
-        assert container.rest.status("/ready") == 200
-        client.channel.close()
 
 
 @FRONTS
