@@ -3,8 +3,8 @@
 Must not know which step comes after which (`flow` and `feedback` do), a protocol (codecs do), nor how a node is reached
 (endpoints do). The one clock it reads is that of `meters`, to count by.
 
-A request is one block of memory with a step for each node, and its id. An endpoint may complete a call while it is being started;
-so after a call was started, nothing of the request is touched again.
+A request is one block of memory with a step for each node, and its id behind them. An endpoint may complete a call
+while it is being started; so after a call was started, nothing of the request is touched again.
 """
 
 from libc.stdio cimport snprintf

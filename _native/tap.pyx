@@ -130,7 +130,9 @@ cdef class Tap:
     cannot be logged: a request fails with it where it would be.
     """
 
-    def __cinit__(self, Reactor reactor, nodes, take, long count_max=10_000, size_t size_max=64 * 1024 * 1024, faults=()):
+    def __cinit__(
+        self, Reactor reactor, nodes, take, long count_max=10_000, size_t size_max=64 * 1024 * 1024, faults=()
+    ):
         memset(&self.raw, 0, sizeof(tap_t))
         self.reactor = reactor
         self.nodes = tuple(nodes)

@@ -51,7 +51,7 @@ def run(settings: RunSettings, text: str | None = None) -> int:
 def hosts(settings: RunSettings, text: str) -> bool:
     """Whether components are loaded for the graph of this manifest, here or beside. Raises ManifestError."""
     selected = select(settings, text)
-    plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    plan = plans.compile_plan(selected.predictor, selected.deployment.name, untyped=settings.by_front)
     return bool(prepackaged.placed(plan, settings)[1].components)
 
 
@@ -98,7 +98,7 @@ async def _node(settings: NodeSettings) -> int:
 
 def graph(process: "Process", settings: RunSettings, selected: manifest.Selected) -> plans.Plan:
     """Makes `process` serve a graph; its plan. Raises `errors.Error`: a port in use, a class that cannot be loaded."""
-    plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    plan = plans.compile_plan(selected.predictor, selected.deployment.name, untyped=settings.by_front)
     process.bind()
     counted = Counting(process.store, names_of(selected.deployment, selected.predictor))
     process.nodes.bind(plan, settings, counted=counted)
@@ -119,7 +119,7 @@ def graph(process: "Process", settings: RunSettings, selected: manifest.Selected
 async def prepare(process: "Process", settings: RunSettings, text: str) -> "Prepared":
     """The graph of another manifest, loaded beside the one that `process` serves. Raises `errors.Error`."""
     selected = select(settings, text, changed=True)
-    plan = plans.compile_plan(selected.predictor, selected.deployment.name)
+    plan = plans.compile_plan(selected.predictor, selected.deployment.name, untyped=settings.by_front)
     logged = process.payloads.tap_for(plan, selected, settings)
     made = await in_thread(lambda: Nodes.load(plan, settings))
     nodes = process.new_nodes()

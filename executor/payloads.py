@@ -8,11 +8,11 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 
-from executor import manifest
+from executor import errors, manifest
 from executor._native import message as messages
 from executor._native import tap, transport
 from executor.graph import plan as plans
-from executor.rest import sinks
+from executor.rest import sinks, urls
 from executor.settings import ALL_INTERFACES, Deployment, NodeTlsSettings, PayloadLogSettings, RunSettings
 from executor.telemetry import families
 from executor.telemetry.cloudevents import Event, Kind, Origin
@@ -45,16 +45,35 @@ class Payloads:
         self.log: PayloadLog | None = None
 
     def tap_for(self, plan: plans.Plan, selected: manifest.Selected, settings: RunSettings) -> tap.Tap | None:
-        """What is to be logged of a plan; None: nothing. Raises `errors.RequestError` for a URL that is none."""
+        """What is to be logged of a plan; None: nothing. Raises `errors.RequestError` for a URL that is none, but where
+        fronts have sides of their own: that is Seldon's executor, whose requests fail at such a node.
+        """
         asked = settings.payload_log or PayloadLogSettings()
-        origins = dict(self._origins(plan, asked, _source(settings, asked), _deployment(selected, settings)))
-        if not origins:
+        source, deployment = _source(settings, asked), _deployment(selected, settings)
+        origins: dict[int, Origin] = {}
+        faults: dict[int, str] = {}
+        for node in plan.nodes:
+            url = _url(node, asked)
+            if not url:
+                continue
+            try:
+                sink = sinks.parse(url, f"node '{node.name}': {_what(node)}")
+            except errors.RequestError as error:
+                if not settings.by_front:
+                    raise
+                if fault := _fault(node, url, error):
+                    faults[node.index] = fault
+                continue
+            if sink.address.scheme.is_tls:
+                self._context()  # files that cannot be used are told now
+            origins[node.index] = Origin(node.name, url, source=source, deployment=deployment)
+        if not origins and not faults:
             return None
         if self.log is None:
             self._sinks = sinks.Sinks(asked.workers, self._context)
             self.log = PayloadLog(asked, self._sinks.post)
-        bits = [_bits(node) if node.index in origins else 0 for node in plan.nodes]
-        return tap.Tap(self._reactor, bits, _taker(self.log, origins), 2 * asked.queue_max, asked.bytes_max)
+        bits = [_bits(node) if node.index in origins or node.index in faults else 0 for node in plan.nodes]
+        return tap.Tap(self._reactor, bits, _taker(self.log, origins), 2 * asked.queue_max, asked.bytes_max, faults)
 
     def count(self, store: Store) -> None:
         """Tells how many were sent and lost, and how many wait."""
@@ -69,29 +88,37 @@ class Payloads:
             await self.log.close()
             await self._sinks.close()
 
-    def _origins(
-        self, plan: plans.Plan, asked: PayloadLogSettings, source: str, deployment: Deployment
-    ) -> list[tuple[int, Origin]]:
-        found = []
-        for node in plan.nodes:
-            if node.logger is None:
-                continue
-            url = node.logger.url or asked.default_url
-            if not url:
-                log.warning("node '%s': its payloads are not logged: neither its logger nor a default names a URL",
-                            node.name)  # fmt: skip
-                continue
-            sink = sinks.parse(url, f"node '{node.name}': logger.url")
-            if sink.address.scheme.is_tls:
-                self._context()  # files that cannot be used are told now
-            found.append((node.index, Origin(node.name, url, source=source, deployment=deployment)))
-        return found
-
     def _context(self) -> ssl.SSLContext:
         """Sinks are trusted as nodes are."""
         if self._tls is None:
             self._tls = node_source(self._tls_settings)
         return self._tls.current.rest
+
+
+def _url(node: plans.PlanNode, asked: PayloadLogSettings) -> str:
+    """Where a node's payloads go; "": nowhere."""
+    if node.logger is None:
+        return ""
+    url = node.logger.url or asked.default_url
+    if not url:
+        log.warning("node '%s': its payloads are not logged: neither its logger nor a default names a URL", node.name)
+    return url
+
+
+def _what(node: plans.PlanNode) -> str:
+    return "logger.url" if node.logger is not None and node.logger.url else "the default URL of payload logs"
+
+
+def _fault(node: plans.PlanNode, url: str, error: errors.RequestError) -> str:
+    """Why requests fail at a node, as Seldon's executor has it: where its URL is none at all. They go on, unlogged,
+    where it is one that nothing can be posted to.
+    """
+    fault = urls.fault(url)
+    if not fault:
+        log.error("%s; its payloads are not logged", error.message)
+        return ""
+    log.error("%s (%s); requests that reach the node fail", error.message, fault)
+    return f"its payloads cannot be logged: {_what(node)} {url!r}: {fault}; {sinks.ALLOWED}"
 
 
 def _bits(node: plans.PlanNode) -> int:

@@ -45,7 +45,7 @@ def is_server(unit: UnitModel) -> bool:
 
 def kind_of(unit: UnitModel) -> dict[str, str | None]:
     """Type and implementation of a node, by their fields' names."""
-    bare = unit.type is None and not unit.methods and unit.implementation is None
+    bare = unit.type is None and not unit.methods and unit.implementation in (None, "UNKNOWN_IMPLEMENTATION")
     return {
         "type": "MODEL" if bare or is_server(unit) else unit.type,
         "implementation": unit.implementation or NONE_GIVEN,

@@ -73,6 +73,33 @@ async def test_a_url_that_is_none_names_the_node(tapped: Tap) -> None:
         tapped(node("a", logger=Logger("all", "kafka://x")))
 
 
+async def test_seldons_executor_begins_with_a_url_that_is_none_and_fails_requests(
+    tapped: Tap, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = node("a", "model", node("b", logger=Logger("request", URL)), logger=Logger("all", "http://x:port"))
+    made = tapped(root, by_front=True)
+    assert made is not None
+    allowed = "allowed is http://HOST[:PORT][/PATH][?QUERY], or https://"
+    said = f"its payloads cannot be logged: logger.url 'http://x:port': ':port' is no port; {allowed}"
+    assert {index: text.decode() for index, text in made.faults.items()} == {0: said}
+    assert all(made.nodes)
+    (told,) = caplog.messages
+    assert "node 'a': logger.url 'http://x:port'" in told
+    assert "requests that reach the node fail" in told
+    made = tapped(node("a", logger=Logger("all")), by_front=True, payload_log=PayloadLogSettings(default_url=":x"))
+    assert made is not None
+    assert b"the default URL of payload logs ':x'" in made.faults[0]
+
+
+async def test_seldons_executor_serves_on_where_nothing_can_be_posted_to_a_url(
+    tapped: Tap, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert tapped(node("a", logger=Logger("all", "kafka://x")), by_front=True) is None
+    (told,) = caplog.messages
+    assert told.startswith("node 'a': logger.url 'kafka://x': allowed is http://HOST")
+    assert told.endswith("; its payloads are not logged")
+
+
 async def test_ca_files_that_cannot_be_used_are_told_at_once() -> None:
     reactor = transport.Reactor()
     payloads = Payloads(reactor, NodeTlsSettings(ca="/nowhere.pem"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from executor import options
+from executor import errors, options
 
 if TYPE_CHECKING:
     from executor.graph import spec
@@ -42,6 +42,9 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
             source, profile, document=chosen[0], predictor=chosen[1], reached=reached or None, prepackaged=True
         )
         found = [(one.deployment, one.predictor)]
+    wrong = [problem for _, predictor in found for problem in _unloggable(predictor.graph)]
+    if wrong:
+        raise errors.ManifestError(wrong, parsed.manifest)
     for deployment, predictor in found:
         print(plan.tree(plan.compile_plan(predictor, deployment.name)))
         for note in _notes(predictor.graph, profile is manifest.Profile.LOCAL and not reached):
@@ -51,6 +54,18 @@ def main(parsed: argparse.Namespace, environment: Mapping[str, str]) -> int:
         print(f'note: no node uses the component or endpoint of "{name}"')
     print(f"{parsed.manifest}: ok, {len(found)} graph{'s' if len(found) != 1 else ''}, by the {profile.value} rules")
     return 0
+
+
+def _unloggable(root: "spec.Node") -> Iterator[errors.Problem]:
+    """Loggers that could log nothing. A cluster takes them; requests fail there, or go on without being logged."""
+    from executor.rest import sinks
+
+    for node in root.walk():
+        if node.logger is not None and node.logger.url:
+            try:
+                sinks.parse(node.logger.url, f'url of node "{node.name}"')
+            except errors.RequestError as error:
+                yield errors.Problem(f"{node.path}.logger.url", error.message, node.line)
 
 
 def _notes(root: "spec.Node", unreached: bool) -> Iterator[str]:

@@ -92,7 +92,9 @@ def predictor(value: str | None) -> str:
     except binascii.Error as error:
         raise errors.RequestError(f"{PREDICTOR} is not base64: {error}") from None
     try:
-        return json.dumps(json.loads(data.decode("utf-8")), ensure_ascii=False)
+        # Go puts the same in the place of what is no UTF-8, and of half a surrogate pair.
+        whole = json.dumps(json.loads(data.decode("utf-8", "replace")), ensure_ascii=False)
+        return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     except (ValueError, RecursionError) as error:
         raise errors.RequestError(f"{PREDICTOR}: what its base64 holds is not JSON: {error}") from None
 

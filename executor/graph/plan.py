@@ -116,9 +116,9 @@ class Fault:
     message: str
 
 
-def compile_plan(predictor: Predictor, deployment: str = "") -> Plan:
-    """The plan for `predictor`. Raises ManifestError with all faults of the graph."""
-    faults = check(predictor.graph, idle=True)
+def compile_plan(predictor: Predictor, deployment: str = "", *, untyped: bool = False) -> Plan:
+    """The plan for `predictor`. Raises ManifestError with all faults of the graph; `untyped` is `check`'s."""
+    faults = check(predictor.graph, idle=True, untyped=untyped)
     if faults:
         raise ManifestError([_problem(fault) for fault in faults])
     nodes: list[PlanNode] = []
@@ -224,9 +224,10 @@ def _first(calls: frozenset[Method], *wanted: Method) -> Method | None:
     return next((method for method in wanted if method in calls), None)
 
 
-def check(root: Node, depth_max: int = DEPTH_MAX, *, idle: bool = False) -> list[Fault]:
+def check(root: Node, depth_max: int = DEPTH_MAX, *, idle: bool = False, untyped: bool = False) -> list[Fault]:
     """Everything wrong with the graph below and with `root`, in the order of its nodes. `idle` lets routers and
-    combiners without children pass, which Seldon takes and never calls.
+    combiners without children pass, which Seldon takes and never calls; `untyped` nodes of no type, which its executor
+    takes and passes messages through.
     """
     faults: list[Fault] = []
     first: dict[str, Node] = {}
@@ -238,7 +239,7 @@ def check(root: Node, depth_max: int = DEPTH_MAX, *, idle: bool = False) -> list
         if other is not node:
             where = f" (line {other.line})" if other.line is not None else ""
             faults.append(Fault(node, "name", f'the graph already has a node "{node.name}"{where}'))
-        faults += [Fault(node, field, message) for field, message in _faults_of(node, idle)]
+        faults += [Fault(node, field, message) for field, message in _faults_of(node, idle, untyped)]
     return faults
 
 
@@ -250,13 +251,13 @@ def _levels(node: Node, depth: int, depth_max: int) -> Iterator[tuple[Node, int]
             yield from _levels(child, depth + 1, depth_max)
 
 
-def _faults_of(node: Node, idle: bool) -> Iterator[tuple[str, str]]:
+def _faults_of(node: Node, idle: bool, untyped: bool) -> Iterator[tuple[str, str]]:
     builtin = BUILTINS.get(node.implementation)
     if builtin is not None:
         yield from _faults_of_builtin(node, builtin)
         return
     calls = calls_of(node)
-    if not calls:
+    if not calls and not untyped:
         yield "type", f"{node.type} without methods does nothing; give a type, or list the node's methods"
     if not node.children and not idle:
         if Method.ROUTE in calls:

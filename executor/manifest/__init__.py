@@ -5,16 +5,17 @@ Must not know what any kind of manifest means: each kind is one file, named in `
 A source is a `Path` to a file, or the text itself. Everything wrong is raised as one ManifestError.
 """
 
+import json
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from executor.errors import ManifestError, Problem
 from executor.graph import spec
 from executor.manifest import document as documents
-from executor.manifest import seldon
+from executor.manifest import gojson, seldon
 from executor.manifest.document import Document
 from executor.manifest.local import unused
 from executor.manifest.profile import Profile, Terms
@@ -134,19 +135,34 @@ def load_predictor(
     lenient: bool = False,
 ) -> spec.Predictor:
     """A predictor that stands alone, as an operator hands it to its executor: the JSON or YAML of Seldon's
-    PredictorSpec, without a deployment around it. `lenient` logs unknown fields rather than refuse them, and lets
-    routers and combiners pass that have no children.
+    PredictorSpec, without a deployment around it. `lenient` reads JSON as Seldon's executor does: what it takes and
+    goes by otherwise is logged, and not refused; and nodes pass that are never called.
     """
-    found = documents.read(text, source)
+    told = _as_go_reads(text, source) if lenient else None
+    found = documents.read(text, source) if told is None else [documents.of(told.value)]
     if len(found) != 1:
         raise ManifestError([Problem("", f"one predictor is expected, not {len(found)} documents")], source)
-    report = Report(found[0], lenient)
+    report = Report(found[0])
     built = seldon.build_predictor(report, Terms(profile, reached, prepackaged, idle=lenient), protocol)
     if report.problems:
         raise ManifestError(report.sorted(), source)
-    if report.passed_over:
-        log.warning("%s: unknown fields are passed over: %s", source or "predictor", ", ".join(report.passed_over))
-    return built
+    if told is not None:
+        _tell(told, source or "predictor")
+    return built if told is None else replace(built, name=told.name)
+
+
+def _as_go_reads(text: str, source: str) -> gojson.Read:
+    try:
+        return gojson.predictor(json.loads(text))
+    except RecursionError:
+        raise ManifestError([Problem("", "nested too deep")], source) from None
+
+
+def _tell(told: gojson.Read, source: str) -> None:
+    if told.unknown:
+        log.warning("%s: unknown fields are passed over: %s", source, ", ".join(told.unknown))
+    for remark in told.remarks:
+        log.warning("%s: %s", source, remark)
 
 
 def read(source: Path) -> str:

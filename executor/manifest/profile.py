@@ -29,7 +29,7 @@ class Terms:
     predictor: str | None = None
     """The predictor to be run, whose nodes have to be reached; None for all of them."""
     idle: bool = False
-    """Local profile: routers and combiners without children pass, as Seldon lets them."""
+    """Local profile: routers and combiners without children pass, as Seldon lets them, and nodes of no type."""
     changed: bool = False
     """Local profile: `reached` was given for an earlier state of the file, so that some of it may be for no node."""
     servers: Collection[str] | None = None

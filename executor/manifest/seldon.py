@@ -171,7 +171,8 @@ def _predictor(
     lowering = _Lowering(report, model.containers(), paths)
     root = lowering.node(model.graph, (*path, "graph"))
     cluster = terms.profile is Profile.CLUSTER
-    for fault in plan.check(root, CLUSTER_DEPTH_MAX if cluster else plan.DEPTH_MAX, idle=cluster or terms.idle):
+    depth_max = CLUSTER_DEPTH_MAX if cluster else plan.DEPTH_MAX
+    for fault in plan.check(root, depth_max, idle=cluster or terms.idle, untyped=terms.idle):
         at = paths[id(fault.node)]
         report.add((*at, fault.field) if fault.field else at, fault.message)
     if cluster:

@@ -58,12 +58,10 @@ ROUNDS_MAX = 200
 
 
 class Report:
-    """The problems of one document, as they are found. `lenient` passes over unknown fields, and notes them."""
+    """The problems of one document, as they are found."""
 
-    def __init__(self, document: Document, lenient: bool = False) -> None:
+    def __init__(self, document: Document) -> None:
         self.document = document
-        self.lenient = lenient
-        self.passed_over: list[str] = []
         self.problems = list(document.problems)
         self._mended: set[Path] = set()
 
@@ -93,10 +91,7 @@ def fit(model: type[M], report: Report) -> M:
             return model.model_validate(value)
         except ValidationError as error:
             for path, detail in _details(error, model):
-                if report.lenient and detail["type"] == "extra_forbidden":
-                    report.passed_over.append(report.document.named(path))
-                else:
-                    report.add(path, _message(detail, model, path))
+                report.add(path, _message(detail, model, path))
                 value = _mended(value, model, path, detail["type"])
                 _remember(report, model, path, detail["type"])
     raise ManifestError(report.problems)

@@ -20,6 +20,7 @@ CONNECT_TIMEOUT_S = 5.0
 IDLE_TIMEOUT_S = 30.0
 REPLY_BYTES_MAX = 1024 * 1024
 """More than any receiver has to say beside its status."""
+ALLOWED = "allowed is http://HOST[:PORT][/PATH][?QUERY], or https://"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -37,11 +38,16 @@ def parse(url: str, what: str) -> Sink:
     """Reads the URL of a sink. Raises `errors.RequestError` that says what is allowed."""
     scheme, _, rest = url.partition("://")
     if scheme not in _DEFAULT_PORTS or "#" in rest or not rest.isprintable():
-        raise errors.RequestError(f"{what} {url!r}: allowed is http://HOST[:PORT][/PATH][?QUERY], or https://")
+        raise errors.RequestError(f"{what} {url!r}: {ALLOWED}")
     rest, mark, query = rest.partition("?")
     host, _, path = rest.partition("/")
     port = "" if re.search(r":\d+$", host) else f":{_DEFAULT_PORTS[scheme]}"
-    address = parse_url(f"{scheme}://{host}{port}", what)
+    try:
+        address = parse_url(f"{scheme}://{host}{port}", what)
+    except errors.RequestError:
+        if not port:
+            raise
+        raise errors.RequestError(f"{what} {url!r}: {ALLOWED}") from None
     safe = "/%:@!$&'()*+,;=~?"
     return Sink(address, host, quote(f"/{path}", safe) + mark + quote(query, safe))
 

@@ -75,3 +75,11 @@ def test_check_knows_prepackaged_servers(capsys: pytest.CaptureFixture[str], tmp
     assert "_SERVER is neither" not in told
     assert "note: `millrace run` needs a --component or an --endpoint for r, b\n" in told
     assert "TRITON_SERVER runs in a container of its own" in failure(capsys, "check", str(path), "--component", "r=x:R")
+
+
+def test_check_tells_of_a_logger_that_could_log_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    path.write_text(GRAPH.replace("{name: a, type: MODEL}", "{name: a, type: MODEL, logger: {mode: all, url: 'h:x'}}"))
+    told = failure(capsys, "check", str(path), "--local")
+    assert "children[0].logger.url: url of node \"a\" 'h:x': allowed is http://HOST" in told
+    assert "line " in told

@@ -156,20 +156,6 @@ def test_workers_serve_as_one_process_does(start: Start) -> None:
 # --- what it is told ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ("%%%", "ENGINE_PREDICTOR is not base64"),
-        ("e30=", "ENGINE_PREDICTOR: 2 problems"),
-    ],
-)
-def test_a_wrong_predictor_is_told(programs: Programs, value: str, said: str) -> None:
-    container = Container(programs, environment={"ENGINE_PREDICTOR": value})
-    assert container.program.ended() == 2
-    assert said in container.program.err
-    assert "Traceback" not in container.program.err
-
-
 def test_routing_of_every_visited_node(start: Start) -> None:
     with pair("a") as a, pair("b") as b:
         graph = a | {"children": [b]}
