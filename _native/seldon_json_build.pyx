@@ -68,7 +68,9 @@ def plain(value):
 
 # As HTTP's headers have dates, which is how Flask writes them. Without a zone they are taken for UTC.
 cdef str dated(object date):
-    cdef object time = date if isinstance(date, datetime.datetime) else datetime.datetime(date.year, date.month, date.day)
+    cdef object time = date
+    if not isinstance(date, datetime.datetime):
+        time = datetime.datetime(date.year, date.month, date.day)
     if time.tzinfo is not None:
         time = time.astimezone(datetime.timezone.utc)
     return (

@@ -55,7 +55,8 @@ class Renewal(Generic[W]):
 
     def ask(self, worker: W) -> None:
         """Has a worker replaced, as soon as it is its turn."""
-        self._worn.append(worker)
+        if worker not in self._worn:  # one that died meanwhile may be worn once more
+            self._worn.append(worker)
         if not self._stopped and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run())
 

@@ -1,4 +1,4 @@
-"""Settings of what only `millrace microservice` has; tests of what they do are in compatibility."""
+"""Settings of what only `millrace microservice` has; what they do, tests of e2e show."""
 
 from executor.settings import NodeSettings
 from executor.wrapper import Wrapper

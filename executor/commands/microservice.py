@@ -47,7 +47,6 @@ _LEVELS |= {"critical": "error", "fatal": "error", "notset": "debug"}
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _RESTARTS = {"max_requests": "GUNICORN_MAX_REQUESTS", "max_requests_jitter": "GUNICORN_MAX_REQUESTS_JITTER"}
 _KEEPALIVE_S = "2"
-_NO_DEBUG = ("", "0", "false", "no")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +139,7 @@ def settings_of(parsed: argparse.Namespace, environment: Mapping[str, str], file
 
 
 def _wrapper(said: "_Said") -> Wrapper:
-    debug = said.variable("FLASK_DEBUG").lower() not in _NO_DEBUG or said.variable("FLASK_ENV") == "development"
+    debug = said.is_set("FLASK_DEBUG", said.environment.get("FLASK_ENV") == "development")
     return Wrapper(
         **{name: said.count(name, variable, default="0") for name, variable in _RESTARTS.items()},
         # What a raw method answers in bytes need not be JSON.
@@ -165,24 +164,21 @@ class _Said:
 
     def __init__(self, parsed: argparse.Namespace, environment: Mapping[str, str]) -> None:
         self._parsed = parsed
-        self._environment = environment
+        self.environment = environment
 
     def text(self, option: str, variable: str, default: str) -> str:
         """The option's text, else the variable's."""
         given = getattr(self._parsed, option)
-        return self._environment.get(variable) or default if given is None else str(given)
+        return self.environment.get(variable) or default if given is None else str(given)
 
     def count(self, option: str, variable: str, least: int = 0, default: str = "1") -> int:
         """A whole number."""
         return _whole(self.text(option, variable, default), self._name(option, variable), least)
 
-    def variable(self, name: str) -> str:
-        """A variable that no option stands for."""
-        return self._environment.get(name, "")
-
     def is_set(self, name: str, default: bool) -> bool:
-        """Whether such a variable is a switch that is on."""
-        return self.variable(name).lower() in _TRUE if self.variable(name) else default
+        """Whether a variable that no option stands for is a switch that is on."""
+        said = self.environment.get(name)
+        return default if said is None else said.lower() in _TRUE
 
     def port(self, which: str, default: int) -> int:
         """The port of one of the servers."""

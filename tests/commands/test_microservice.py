@@ -149,6 +149,8 @@ def test_options_of_gunicorn() -> None:
     ("environment", "wanted"),
     [
         ({"FLASK_JSON_AS_ASCII": "0"}, Wrapper(json_as_ascii=False)),
+        ({"FLASK_JSON_AS_ASCII": ""}, Wrapper(json_as_ascii=False)),
+        ({"FLASK_DEBUG": "maybe"}, Wrapper()),
         ({"PAYLOAD_PASSTHROUGH": "true"}, Wrapper(json_as_ascii=False)),
         ({"FLASK_JSON_SORT_KEYS": "false"}, Wrapper(json_sorted=False)),
         ({"FLASK_JSONIFY_PRETTYPRINT_REGULAR": "True"}, Wrapper(json_pretty=True)),

@@ -44,7 +44,7 @@ class Awaits:
 def failure(said: dict[str, Any], encoding: int, method: Method = Method.PREDICT, as_grpcio: bool = True) -> Error:
     handler: Any = Host(Fails(), "n", environ={}, as_grpcio=as_grpcio).handlers[method][1]
     with pytest.raises(Error) as caught:
-        handler(request(said, encoding=encoding), None)
+        handler(request(said, method, encoding), None)
     return caught.value
 
 
@@ -69,6 +69,11 @@ def test_every_failure_is_unknown_over_grpc_alone(said: dict[str, Any], words: s
 def test_methods_that_are_not_there() -> None:
     error = failure({"strData": "x"}, Encoding.SELDON_PROTO, Method.ROUTE)
     assert (error.status, error.message) == (Status.UNKNOWN, f"{CALLING}node 'n': route is not implemented")
+
+
+def test_raw_methods() -> None:
+    error = failure({"reward": 1.0}, Encoding.SELDON_PROTO, Method.SEND_FEEDBACK)
+    assert (error.status, error.message) == (Status.UNKNOWN, f"{CALLING}'raw'")
 
 
 @pytest.mark.parametrize("encoding", BOTH)

@@ -200,6 +200,15 @@ def test_a_request_of_a_worker_that_is_replaced_is_answered(serve: Serve) -> Non
     assert [status for status, _ in said] == [200]
 
 
+def test_a_worker_that_cannot_be_replaced_serves_on(serve: Serve) -> None:
+    program = serve("--max-requests", "1")
+    Path("broken").touch()
+    first = pid(program)
+    program.wait_for(lambda: "no worker can be put in the place of 1: node 'odd': load raised" in program.err)
+    assert pid(program) == first
+    poll(lambda: len(children(program.pid)) == 2, what="the one worker, and the class's own service")
+
+
 def test_what_was_counted_outlives_replaced_workers(serve: Serve) -> None:
     program = serve("--max-requests", "3")
     name, asked = "seldon_api_model_feedback_total", 0
