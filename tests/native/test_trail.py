@@ -12,7 +12,7 @@ from support.servers import until
 from support.traced import Traced
 
 from executor import errors
-from executor._native import exits, front, seldon, tracer
+from executor._native import exits, front, seldon, span, tracer
 from executor._native import message as native
 from executor._native import program as programs
 from executor.status import Status
