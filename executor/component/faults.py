@@ -27,6 +27,10 @@ def let_pass(exc: BaseException) -> None:
         raise exc
 
 
+PUID_CHARS = 2048
+"""Of a request's id, in the log."""
+
+
 def raised(exc: BaseException, node: str, method: str, puid: str = "") -> Error:
     """The error for `exc`, which `method` of the component at `node` raised; `puid` is the request, for the log."""
     if isinstance(exc, Error):
@@ -63,7 +67,7 @@ def _deliberate(exc: BaseException, code: int, node: str, method: str, puid: str
 
 
 def _of(puid: str) -> str:
-    return f" (request {puid})" if puid else ""
+    return f" (request {puid[:PUID_CHARS]})" if puid else ""
 
 
 def _text(exc: BaseException) -> str:
