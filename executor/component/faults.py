@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 BAD_DATA = "MICROSERVICE_BAD_DATA"
 BAD_METRIC = "MICROSERVICE_BAD_METRIC"
 BAD_METADATA = "MICROSERVICE_BAD_METADATA"
+PUID_CHARS = 2048
+"""Of a request's id, in the log."""
 
 
 def let_pass(exc: BaseException) -> None:
@@ -25,10 +27,6 @@ def let_pass(exc: BaseException) -> None:
     """
     if isinstance(exc, asyncio.CancelledError | GeneratorExit):
         raise exc
-
-
-PUID_CHARS = 2048
-"""Of a request's id, in the log."""
 
 
 def raised(exc: BaseException, node: str, method: str, puid: str = "") -> Error:
