@@ -42,8 +42,8 @@ from executor._native.transport cimport (
     conn_close, conn_t, conn_touch, connection_open, timer_arm, timer_disarm, timer_t,
 )
 from executor._native.types cimport (
-    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_OK, STATUS_RESOURCE_EXHAUSTED, STATUS_UNIMPLEMENTED,
-    failure_clear, failure_t,
+    STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL, STATUS_INVALID_ARGUMENT, STATUS_OK, STATUS_RESOURCE_EXHAUSTED,
+    STATUS_UNIMPLEMENTED, failure_clear, failure_t,
 )
 
 from executor import errors
@@ -51,6 +51,7 @@ from executor.status import Status
 
 cdef enum:
     METADATA_MAX = 100           # headers of a request that are passed on, the puid included
+    PUID_MAX = 40 << 10          # bytes of one that an answer's headers have room for, an error's too
     FEED_BYTES = 64 << 10        # that may wait for a Python handler before its RPC is ended
     STREAM_BYTES = 1 << 20       # that may wait for its client
 
@@ -262,6 +263,9 @@ cdef metadata_t *read_metadata(rpc_t *rpc, nv_t *puid) noexcept nogil:
         if field.name_size == 11 and memcmp(name, b"seldon-puid", 11) == 0:
             if has_puid or field.value_size == 0:
                 continue         # nodes get one, and never an empty one
+            if field.value_size > PUID_MAX:
+                refuse(rpc, STATUS_INVALID_ARGUMENT, b"seldon-puid: an answer has room for 40960 bytes of it")
+                return NULL
             has_puid = True
             puid[0] = fields[count]
         count += 1

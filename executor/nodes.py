@@ -290,6 +290,7 @@ class Nodes:
             reactor=self._reactor,
             paths=protocol.NODE_GRPC_PATHS,
             max_message_bytes=self._limits.max_message_bytes,
+            max_header_bytes=self._limits.max_header_bytes,
             node=name,
             tls=None if contexts is None else lambda: contexts.current.grpc,
             settings=self._channel_settings,

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 BAD_DATA = "MICROSERVICE_BAD_DATA"
 BAD_METRIC = "MICROSERVICE_BAD_METRIC"
 BAD_METADATA = "MICROSERVICE_BAD_METADATA"
+PUID_CHARS = 2048
+"""Of a request's id, in the log."""
 
 
 def let_pass(exc: BaseException) -> None:
@@ -63,7 +65,7 @@ def _deliberate(exc: BaseException, code: int, node: str, method: str, puid: str
 
 
 def _of(puid: str) -> str:
-    return f" (request {puid})" if puid else ""
+    return f" (request {puid[:PUID_CHARS]})" if puid else ""
 
 
 def _text(exc: BaseException) -> str:

@@ -6,6 +6,7 @@ Go passes over unknown fields and nulls, finds names whatever their case, and ke
 something: what means nothing then has no effect.
 """
 
+import contextlib
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from executor.manifest.seldon_shape import (
     UnitModel,
 )
 
+AB_TEST = "RANDOM_ABTEST"
 LOCALHOST = "localhost"
 _NOT_IN_GO = ("componentSpec", "protocol", "transport")
 """Fields of `PredictorModel` that Go's has not."""
@@ -113,6 +115,8 @@ def _unit(unit: Any, path: Path, read: Read) -> None:
     _endpoint(unit.get("endpoint"), (*path, "endpoint"), read)
     if isinstance(parameters := unit.get("parameters"), list):
         unit["parameters"] = [each for each in parameters if _parameter(each)]
+        if unit.get("implementation") == AB_TEST:
+            _clamp_ratio(unit["parameters"], (*path, "parameters"), read)
     if isinstance(logger := unit.get("logger"), dict):
         mode = logger.get("mode", "")
         if not _means(mode, LoggerModel, "mode", (*path, "logger", "mode"), read):
@@ -149,6 +153,17 @@ def _parameter(said: Any) -> bool:
         except ValueError:
             said["type"] = "STRING"
     return bool(said.get("name"))
+
+
+def _clamp_ratio(parameters: list[Any], path: Path, read: Read) -> None:
+    """A share beyond 0 to 1 is met by each draw, or by none."""
+    for index, each in enumerate(parameters):
+        if isinstance(each, dict) and each.get("name") == "ratioA" and isinstance(each["value"], str):
+            with contextlib.suppress(ValueError):
+                share = float(each["value"])
+                if not 0 <= share <= 1:  # a NaN is none either, and no draw is below it
+                    each["value"], each["type"] = "1" if share > 1 else "0", "FLOAT"
+                    read.remarks.append(f"{dotted((*path, index))}: ratioA {share:g} means {each['value']}")
 
 
 def _means(said: Any, model: type[BaseModel], name: str, path: Path, read: Read) -> bool:

@@ -13,6 +13,8 @@ from support.serving import node
 from executor.state.sqlite import SqliteStore
 
 LONG = 6000
+LONGEST = 40 << 10
+"""What an answer over gRPC has room for."""
 SAID = 2048
 """What the log has of an id."""
 
@@ -54,3 +56,17 @@ def test_a_long_puid_is_all_that_a_short_one_is(tmp_path: Path, front: str) -> N
             assert sum(branch.rewards for branch in store.read("demo/main/r").values()) == 2
         finally:
             store.close()
+
+
+@pytest.mark.parametrize("front", ["rest", "grpc"])
+def test_a_node_that_says_the_id_in_its_headers_may_do_so(front: str) -> None:
+    puid = "p" * LONGEST
+    with serving.component("Moody") as told:
+        with serving.graph(node("m", "model"), endpoints={"m": f"grpc://{told.target}"}) as served:
+            asked = getattr(served, front)
+            assert asked.predict({"strData": "x"}, [("seldon-puid", puid)]).puid == puid
+            with pytest.raises(Refused) as caught:
+                asked.predict({"strData": "fail"}, [("seldon-puid", puid)])
+            assert "predict raised ValueError: out of mood" in caught.value.text  # and not that something was too long
+            with pytest.raises(Refused, match=r"an answer has room for 40960 bytes|at most 49152 can be sent"):
+                asked.predict({"strData": "x"}, [("seldon-puid", "p" * 60_000)])

@@ -7,6 +7,7 @@ import pytest
 from support.containers import unit
 
 from executor import errors, manifest
+from executor.graph.plan import compile_plan
 from executor.graph.spec import Endpoint, Logger, NodeType, Predictor
 from executor.manifest import gojson
 from executor.types import Method
@@ -75,6 +76,15 @@ def test_parameters_are_looked_at_by_nobody() -> None:
     parameters = [{"name": "a", "type": "INT", "value": "x"}, {"name": "b", "type": "COLOUR", "value": "1"}, {}]
     built = load(MODEL | {"parameters": [*parameters, {"name": "c", "type": "INT", "value": "1"}, {"name": "d"}]})
     assert {each.name: each.value for each in built.graph.parameters} == {"a": "x", "b": "1", "c": 1, "d": ""}
+
+
+@pytest.mark.parametrize(("said", "share"), [("1.5", 1.0), ("-1", 0.0), ("nan", 0.0), ("inf", 1.0), ("0.25", 0.25)])
+def test_a_share_beyond_its_range_means_always_or_never(said: str, share: float) -> None:
+    children = [unit(name, rest="http://127.0.0.1:1") for name in ("a", "b")]
+    parameters = [{"name": "ratioA", "type": "FLOAT", "value": said}]
+    root = {"name": "ab", "implementation": "RANDOM_ABTEST", "parameters": parameters, "children": children}
+    plan = compile_plan(load(root))
+    assert plan.root.weights == (share, 1 - share)
 
 
 def test_an_empty_host_is_this_one() -> None:
