@@ -242,8 +242,8 @@ class App:
         route, head = request.route, request.head
         limit = self._limits.max_message_bytes
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
-        text = await bodies.read(request.receive, head, limit, held)
-        form, forwarded, kind, inflated = route.form, head.forwarded, None, False
+        text = came = await bodies.read(request.receive, head, limit, held)
+        form, forwarded, kind = route.form, head.forwarded, None
         query = request.scope["query_string"]
         if request.scope["method"] == "GET" or (self._table.flask and bodies.is_asked_in_query(query, head)):
             text = bodies.form_json(query)
@@ -252,14 +252,13 @@ class App:
         elif route.walk is not Walk.CALL and self._inference.takes_foreign and not head.is_plain_json:
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
-            came, text = text, bodies.json_text(text, head, limit)
-            inflated = head.content_encoding is not None and text is not came
+            text = bodies.json_text(text, head, limit)
         message = messages.Message(text, route.encoding, form, kind)
         request.running = True
         answer = await self._inference.run(
             route.walk,
             route.method,
-            message.inflated() if inflated else message,
+            message if text is came or head.content_encoding is None else message.inflated(),
             headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,
