@@ -231,7 +231,8 @@ cdef void abandon_rpc(rpc_t *rpc) noexcept nogil:
 
 
 cdef void count_inflated(const rpc_t *rpc, size_t size) noexcept nogil:
-    meter_copied(rpc.peer.server.program.nodes[0].meter, COPY_INFLATED, size)
+    if rpc.entry.native:
+        meter_copied(rpc.peer.server.program.nodes[0].meter, COPY_INFLATED, size)
 
 
 cdef void answer_status(

@@ -242,7 +242,7 @@ class App:
         route, head = request.route, request.head
         limit = self._limits.max_message_bytes
         timeout_s = self._default_timeout_s if head.timeout is None else headers.parse_timeout(head.timeout)
-        text = await bodies.read(request.receive, head, limit, held)
+        text = came = await bodies.read(request.receive, head, limit, held)
         form, forwarded, kind = route.form, head.forwarded, None
         query = request.scope["query_string"]
         if request.scope["method"] == "GET" or (self._table.flask and bodies.is_asked_in_query(query, head)):
@@ -259,7 +259,7 @@ class App:
         answer = await self._inference.run(
             route.walk,
             route.method,
-            message if form is Form.FOREIGN or head.content_encoding is None else message.inflated(),
+            message if text is came or head.content_encoding is None else message.inflated(),
             headers=forwarded,
             puid=request.puid,
             timeout_s=timeout_s,

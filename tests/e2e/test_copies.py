@@ -131,6 +131,8 @@ def test_requests_inflated() -> None:
         asked(served, data, grpc.Compression.Gzip)
         kinds = [JSON_TYPE, ("Content-Encoding", "gzip")]
         assert served.rest.ask("POST", PREDICTIONS, gzip.compress(body), kinds)[0] == 200
+        kinds = [JSON_TYPE, ("Content-Encoding", "identity")]
+        assert served.rest.ask("POST", PREDICTIONS, body, kinds)[0] == 200
         assert copies(served) == {("m", "inflated"): (2, len(data) + len(body))}
 
 
