@@ -17,9 +17,7 @@ from executor._native.answers cimport HEAD_FIELDS, put_head, send_answer, send_h
 from executor._native.buffer cimport Memory, buffer_t, buffer_unref, memory_lend
 from executor._native.chance cimport chance_uuid
 from executor._native.codec cimport codec_of
-from executor._native.endpoint cimport (
-    error_free, error_of_failure, error_t, metadata_new, metadata_t, metadata_unref,
-)
+from executor._native.endpoint cimport error_free, error_of_failure, error_t, metadata_new, metadata_t, metadata_unref
 from executor._native.flow cimport Engine, flow_cancel, flow_new, flow_start, front_ops_t, request_t
 from executor._native.grpcwire cimport inflate, is_reserved, put, request_fault, timeout_parse
 from executor._native.http2 cimport (
