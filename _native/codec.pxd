@@ -44,7 +44,8 @@ ctypedef struct codec_t:
     # The same message in the encoding `encoding`.
     message_t *(*transcode)(message_t *message, int encoding, failure_t *failure) noexcept nogil
 
-    # Can a feedback stand where a message is answered? Then one that the root has no use for goes back as it came.
+    # Can a feedback stand where a message is answered? Then one that the root has no use for goes back as it came; else
+    # an empty message does, which is no bytes at all.
     bint any_answer
 
     # The mean of the tensors in a list message, as AVERAGE_COMBINER's component answers it; NULL, and nothing said,

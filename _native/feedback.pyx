@@ -8,12 +8,14 @@ Children on the path that the request took come first, all at once; then the nod
 from executor._native.calling cimport conclude, fail, fail_at, finish, leave, start_call, step_begin, tapped, transcoded
 from executor._native.codec cimport codec_of, name_t
 from executor._native.endpoint cimport error_at, error_free, error_of_failure, error_t
-from executor._native.message cimport message_ref, message_t, message_unref
+from executor._native.message cimport message_new, message_ref, message_t, message_unref
 from executor._native.program cimport node_t
 from executor._native.request cimport request_t, step_t
 from executor._native.routing cimport read_taken_path
 from executor._native.tap cimport TAP_FEEDBACK
-from executor._native.types cimport METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_INTERNAL, failure_t
+from executor._native.types cimport (
+    FORM_MESSAGE, METHOD_SEND_FEEDBACK, ROUTE_ALL, ROUTE_NONE, STATUS_INTERNAL, STATUS_RESOURCE_EXHAUSTED, failure_t,
+)
 
 
 cdef void feedback_start(request_t *request, message_t *message) noexcept nogil:
@@ -83,12 +85,13 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
     if request.error != NULL:
         message_unref(answer)
         conclude(request)
-    elif answer == NULL and not codec_of(request.encoding).any_answer:
-        # As Seldon's executor has it. Whoever else is on the path was told of the reward.
-        fail_at(step, STATUS_INTERNAL, b"it is the root of the graph, and takes no feedback: there is no answer to it")
+        return
+    # A root without feedback answers what it was given, where that can be an answer, else an empty message.
+    if answer != NULL or not codec_of(request.encoding).any_answer:
+        message_unref(step.message)
+        step.message = answer if answer != NULL else message_new(request.encoding, FORM_MESSAGE)
+        step.foreign = True
+    if step.message == NULL:
+        fail_at(step, STATUS_RESOURCE_EXHAUSTED, b"out of memory")
     else:
-        if answer != NULL:       # else what was given goes back
-            message_unref(step.message)
-            step.message = answer
-            step.foreign = True
         finish(step)

@@ -62,7 +62,7 @@ def test_a_root_that_takes_no_feedback_gives_it_back_over_rest(body: bytes) -> N
     assert [seen.body for seen in raw.seen] == [body]
 
 
-def test_a_root_that_takes_no_feedback_is_an_error_over_grpc_when_all_others_were_told() -> None:
+def test_a_root_that_takes_no_feedback_answers_nothing_over_grpc_when_all_others_were_told() -> None:
     given = {"request": X, "reward": 0.5}
     told: list[tuple[str, Any]] = []
 
@@ -72,9 +72,7 @@ def test_a_root_that_takes_no_feedback_is_an_error_over_grpc_when_all_others_wer
 
     with foreign.grpc_node(answer) as url:
         with graph(node("t", "transformer", node("m", "model")), endpoints=dict.fromkeys("tm", url)) as served:
-            with pytest.raises(Refused, match="node 't': it is the root of the graph, and takes no feedback") as no:
-                served.grpc.feedback(given)
-            assert no.value.status is Code.INTERNAL
+            assert served.grpc.feedback(given).said == {}
             assert served.rest.feedback(given).said == given
     assert told == [("send_feedback", given)] * 2
 

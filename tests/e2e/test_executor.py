@@ -276,7 +276,7 @@ def test_probes_without_nodes(programs: Programs, start: Start, workers: str) ->
     assert container.rest.status("/live") == 200
     assert container.rest.status("/ready") == 503
     assert container.rest.status("/api/v1.0/health/status") == 503
-    assert "not ready: node 'm': Connect" in container.program.err
+    poll(lambda: "not ready: node 'm': Connect" in container.program.err, 30)
     port = gone.rpartition(":")[2]
     programs.start("node", f"{COMPONENTS}:Echo", "--http-port", port, "--grpc-port", "0")
     poll(lambda: container.rest.status("/ready") == 200, 30)

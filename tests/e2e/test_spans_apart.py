@@ -47,10 +47,9 @@ def servers(collector: GrpcCollector) -> list[Span]:
         (b"x" * 5000, [], 413),
         (BODY, [("Millrace-Timeout", "soon")], 400),
         (BODY, [("Millrace-Timeout", "soon"), ("Content-Type", "application/json; charset=utf-8")], 400),
-        (BODY, [("Seldon-Puid", "x" * 300)], 400),
         (b"junk", [("Content-Encoding", "gzip")], 400),
     ],
-    ids=["bad JSON", "415", "413", "bad timeout", "bad timeout, the long way", "puid too long", "bad gzip"],
+    ids=["bad JSON", "415", "413", "bad timeout", "bad timeout, the long way", "bad gzip"],
 )
 def test_what_is_refused_over_rest_before_it_runs(
     collector: GrpcCollector, body: bytes, headers: list[tuple[str, str]], status: int
