@@ -30,7 +30,7 @@ demo: $(DONE)/native ## See real graphs answer real requests over gRPC and REST
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(DONE)/native $(DONE)/dev ## Run the tests; ARGS="tests/graph -k router" chooses
-	@echo "==> test: running pytest (a few minutes)"
+	@echo "==> test: running pytest (some ten minutes on two cores)"
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist loadfile)
 
 check: $(DONE)/native $(DONE)/dev ## Check style, types, import contracts, Cython sources and what is generated
@@ -74,7 +74,7 @@ guard: $(DONE)/native $(DONE)/dev ## Count instructions per request, and compare
 	@$(BIN)/python -m bench guard $(ARGS)
 
 bench-full: $(DONE)/native $(DONE)/dev ## Measure all scenarios, payloads and baselines
-	@echo "==> bench: measuring everything (about half an hour)"
+	@echo "==> bench: measuring everything (three quarters of an hour)"
 	@$(BIN)/python -m bench full
 
 wheel: $(DONE)/packages $(DONE)/wheel-tools ## Build a wheel with nghttp2 inside, and prove it on a bare system

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands (without one: quick)")
     for name, purpose, command in (
         ("quick", "the quick profile, under three minutes", _quick),
-        ("full", "all scenarios, payloads and baselines, about half an hour", _full),
+        ("full", "all scenarios, payloads and baselines, three quarters of an hour", _full),
         ("reference", "the quick profile and counted instructions into results/reference.json and the documents",
          _reference),
         ("tables", "write results/reference.json into the documents again", _tables),

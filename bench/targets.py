@@ -29,14 +29,11 @@ def start(name: str, stage: Stage) -> Target:
 
 def _millrace(name: str, stage: Stage) -> Target:
     scenario = stage.scenario
-    grpc_port, http_port = free_ports(2)
-    if scenario.alone:
-        command = [
-            scenario.serves,
-            scenario.alone,
-            "--type" if scenario.serves == "node" else "--service-type",
-            "MODEL",
-        ]
+    grpc_port, http_port, metrics_port = free_ports(3)
+    if scenario.serves == "microservice":  # it has a third port, and copies are counted in a second one
+        command = ["microservice", scenario.alone, "--service-type", "MODEL", "--metrics-port", str(metrics_port)]
+    elif scenario.alone:
+        command = [scenario.serves, scenario.alone, "--type", "MODEL"]
     else:
         graph = stage.children.folder / f"{scenario.name}.json"
         graph.write_text(json.dumps(scenarios.manifest(scenario)))

@@ -59,7 +59,7 @@ def test_a_closed_run_takes_its_shape_from_the_command_line(tmp_path: Path) -> N
     stored = tmp_path / "result.json"
     done = bench(
         *["run", "rest-grpc", "wrapper-grpc", "--against", "--closed", "3", "1", "--seconds", "0.05"],
-        *["--repeats", "1", "--json", str(stored)],
+        *["--repeats", "1", "--copies", "8", "--json", str(stored)],
     )
     assert done.returncode == 0, done.stderr
     runs = results.read(stored)["runs"]
@@ -67,6 +67,7 @@ def test_a_closed_run_takes_its_shape_from_the_command_line(tmp_path: Path) -> N
     for run in runs:
         assert (run["connections"], run["streams"], run["errors"]) == (3, 1, 0)
         assert run["latency"] == {"loop": "closed"}
+        assert run["copied_bytes_per_request"] > 0  # counted in a second process, beside the first
 
 
 def test_what_cannot_do_the_work_is_skipped_with_the_reason() -> None:
