@@ -1,8 +1,10 @@
 """Tests less usual pods of SeldonDeployments as they run: executors apart and over TLS, explainers, shared state."""
 
 import base64
+import functools
 import json
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -41,10 +43,15 @@ def certificate(folder: Path, number: int, host: str) -> tuple[bytes, Object]:
 
 
 def posted(url: str, said: Object) -> Any:
-    """The answer to JSON."""
+    """The answer to JSON; None where nobody is there yet, as behind a gateway that has not heard of a pod."""
     asked = urllib.request.Request(url, json.dumps(said).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=20) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refused:
+        if refused.code != 503:
+            raise
+        return None
 
 
 @pytest.mark.timeout(300)
@@ -117,7 +124,8 @@ def test_an_explainer_asks_its_model_and_answers(
     )
     beside = f"http://{address(cluster, namespace, 'shop-main-explainer')}:{EXPLAINED}"
     for base in (beside, f"{gateway.http}/seldon/{namespace}/shop-explainer/main"):
-        answer = posted(f"{base}/api/v1.0/explain", ASKED)
+        where = f"{base}/api/v1.0/explain"
+        answer = eventually(functools.partial(posted, where, ASKED), what=f"an answer of {where}")
         assert answer.pop("answer")["data"] == ASKED["data"]
         assert answer == {
             "path": "/api/v1.0/explain", "type": "AnchorTabular", "model": "model",
