@@ -5,7 +5,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -24,15 +23,6 @@ JSON_TYPE = ("Content-Type", "application/json")
 ASKED = {"strData": "x"}
 BODY = json.dumps(ASKED).encode()
 MODEL = serving.node("m", "model")
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[GrpcCollector]:
-    with GrpcCollector() as made:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-        yield made
 
 
 def servers(collector: GrpcCollector) -> list[Span]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,15 +32,6 @@ class Heard(Recorder):
     def _handle(self, message: native.Message, context: exits.Context) -> native.Message:
         self._heard[f"{self.name} {Method(context.method).name.lower()}"] = dict(context.headers)
         return super()._handle(message, context)
-
-
-@pytest.fixture
-async def made() -> AsyncIterator[list[Traced]]:
-    """Closes what is put in."""
-    found: list[Traced] = []
-    yield found
-    for each in found:
-        each.bench.close()
 
 
 def hearing(*names: str) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:

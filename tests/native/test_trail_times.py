@@ -4,7 +4,6 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,15 +17,6 @@ from executor._native import message as native
 from executor.types import Method, Mode
 
 HTTP = 2
-
-
-@pytest.fixture
-async def made() -> AsyncIterator[list[Traced]]:
-    """Closes what is put in."""
-    found: list[Traced] = []
-    yield found
-    for each in found:
-        each.bench.close()
 
 
 def entries(told: str) -> dict[str, dict[str, float | str]]:
