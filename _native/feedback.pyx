@@ -86,8 +86,11 @@ cdef void feedback_called(step_t *step, message_t *answer, error_t *error) noexc
         message_unref(answer)
         conclude(request)
         return
-    # A root without feedback answers what it was given, where that can be an answer, else an empty message.
+    # A root without feedback answers what it was given, where that can be an answer, else an empty message if any.
     if answer != NULL or not codec_of(request.encoding).any_answer:
+        if answer == NULL and request.program.owes_answer:
+            fail_at(step, STATUS_INTERNAL, b"takes no feedback, and so has no answer to it; the nodes below were told")
+            return
         message_unref(step.message)
         step.message = answer if answer != NULL else message_new(request.encoding, FORM_MESSAGE)
         step.foreign = True

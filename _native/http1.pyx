@@ -412,27 +412,23 @@ cdef bint take_reply(Reply reply, const line_t *line, Py_ssize_t *length) except
 
 cdef bytes ACCEPT = b"accept-encoding"
 
-# Headers of a request that no node gets over HTTP, besides those that begin with `:` or `grpc-`, or end in `-bin`.
+# Headers of a request that no node gets over HTTP. What belongs to a gRPC call of its own, that front leaves out.
 cdef frozenset NOT_FORWARDED = frozenset(REQUEST_FIELDS) - {b"ce-specversion", b"millrace-timing"}
-
-
-cdef bint travels(bytes name):
-    return not (name in NOT_FORWARDED or name.startswith((b":", b"grpc-")) or name.endswith(b"-bin"))
 
 
 def header_lines(fields, str puid, remaining, bint coded=False):
     """The header lines of a call to a node: the request's own (name, value) pairs, as far as they travel, and ours.
 
-    Names are in lower case, and all are bytes. Which codings the client accepts travels where its node's answer goes
-    back `coded` as it is, and is told then; all others are asked for gzip, as Go's client has it, unless the client
-    wants no coding. Raises RequestError for a header that would begin another.
+    Names are in lower case, and all are bytes. Which codings the client accepts travels where the node's answer may go
+    back `coded`, and is told then; all others are asked for gzip, as Go's client has it, unless the client wants no
+    coding. Raises RequestError for a header that would begin another.
     """
     cdef list lines = []
     cdef bytes name, value
     cdef bint asked = False
     cdef bint passes = False
     for name, value in fields:
-        if not travels(name):
+        if name in NOT_FORWARDED:
             continue
         if name == ACCEPT:
             if not coded and value != b"identity":

@@ -40,6 +40,7 @@ ctypedef struct program_t:
     int count
     int routing                  # ROUTING_*
     bint adds_puid
+    bint owes_answer             # feedback to a root that takes none fails where nothing given can be the answer
     node_t *nodes                # depth-first, the root at 0
     name_t *names                # of the nodes, same order
     tap_t *tap                   # where what is logged goes; NULL: nothing is

@@ -38,20 +38,21 @@ cdef void release(program_t *program) noexcept with gil:
 cdef class Program:
     """A plan, bound to endpoints:
     `Program(nodes, endpoints, routing=0, adds_puid=False, tables=None, tap=None, meters=None,
-    spans=None)`.
+    spans=None, owes_answer=False)`.
 
     `nodes` are `executor.graph.plan.PlanNode`s in depth-first order, `endpoints` one `Endpoint` or None for each.
     `routing` says what is reported in meta.routing: 0 nothing, 1 nodes that chose a branch, 2 every visited node.
     `tables` maps the index of a learning router to its `Weights`, one for each child. `tap` says which payloads are
     logged, None logs nothing; `meters` are what is counted of the nodes, one `NodeMeter` for each; `spans` what
     spans of their calls begin with, a pair for each: how it is called (0 in this process, 1 over gRPC, 2 over HTTP),
-    and bytes by method. Raises ValueError when a node that makes calls has no endpoint, or the tap or the spans are for
-    another number of nodes.
+    and bytes by method. With `owes_answer`, feedback to a root that takes none is an error where what was given cannot
+    be the answer; else an empty message is. Raises ValueError when a node that makes calls has no endpoint, or the tap
+    or the spans are for another number of nodes.
     """
 
     def __cinit__(
         self, nodes, endpoints, int routing=0, bint adds_puid=False, tables=None, Tap tap=None, meters=None,
-        spans=None
+        spans=None, bint owes_answer=False
     ):
         cdef int count = len(nodes)
         cdef int places = 0
@@ -71,6 +72,7 @@ cdef class Program:
         self.raw.count = count
         self.raw.routing = routing
         self.raw.adds_puid = adds_puid
+        self.raw.owes_answer = owes_answer
         self.raw.face = <void *>self
         for index in range(count):
             if meters is not None:

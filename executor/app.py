@@ -11,7 +11,8 @@ import uvloop
 
 from executor import errors, manifest, prepackaged, workers
 from executor._native import seldon_json_build, tap
-from executor.component import host, load
+from executor.aside import in_thread
+from executor.component import grpcio, host, load
 from executor.counting import Counting, names_of
 from executor.graph import plan as plans
 from executor.graph.spec import Deployment, NodeType
@@ -21,7 +22,7 @@ from executor.process import Prepared, Process
 from executor.protocol import seldon as protocol
 from executor.protocol.table import RestTable
 from executor.reached import Side
-from executor.reload import Reloader, in_thread
+from executor.reload import Reloader
 from executor.rest.answers import Site
 from executor.rest.wording import wording
 from executor.settings import (
@@ -143,11 +144,12 @@ def _bound(
     routing = ROUTING_ROUTED if settings.routing_meta and plan.reports_routing else ROUTING_NONE
     if settings.routing_meta and settings.routing_visited:
         routing = ROUTING_VISITED
+    # As Seldon's executor has it, which knows no routers that learn: a reward that is kept must not be sent again.
+    owes_answer = settings.by_front and not plan.learns
 
     def bound(side: Side) -> Bound:
-        return Bound(
-            nodes.program(plan, routing, side, logged), plan, side.known, selected.predictor.graph, nodes.health
-        )
+        made = nodes.program(plan, routing, side, logged, owes_answer)
+        return Bound(made, plan, side.known, selected.predictor.graph, nodes.health)
 
     grpc = bound(nodes.grpc)
     return Bounds(grpc, grpc if nodes.rest is nodes.grpc else bound(nodes.rest))
@@ -184,6 +186,8 @@ def component(process: "Process", settings: NodeSettings, first: bool = True) ->
     if first and process.nodes.has_service:
         process.nodes.beside(settings)
     bound = Bound(process.nodes.program(plan, ROUTING_NONE), plan, process.nodes.known)
+    if settings.wrapper is not None:
+        bound.graphless = grpcio.no_graph
     process.serve(
         Bounds(bound, bound),
         protocol.NODE_RPCS,

@@ -55,7 +55,9 @@ def scraped(table: RestTable, path: str | None) -> RestTable:
     taken = {route.path for route in table.routes}
     if not path.startswith("/") or "{" in path or path in taken:
         raise errors.RequestError(f"metrics at {path!r}: allowed is a path that begins with / and is not taken yet")
-    return replace(table, routes=(*table.routes, Route(path, frozenset({"GET"}), Action.METRICS)))
+    # Seldon's executor tells them whatever the verb, its wrapper as Flask does.
+    verbs = frozenset({"GET"}) if table.flask else frozenset[str]()
+    return replace(table, routes=(*table.routes, Route(path, verbs, Action.METRICS)))
 
 
 class Counting:

@@ -1,4 +1,4 @@
-"""Owns whether the nodes of a graph are well, as probes ask: all at once, bounded, and no more often than is useful.
+"""Owns whether the nodes of a graph are well, as probes ask: all nodes at once, bounded, for all who ask at a time.
 
 Must not know how a node is reached: each brings a check of its own.
 """
@@ -8,27 +8,24 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from executor import errors
+from executor.aside import Questions
 
 log = logging.getLogger("millrace")
 
 TIMEOUT_S = 60.0
 """How long one node may take to answer: as long as the probes that an operator sets wait."""
-KEEP_S = 1.0
-"""How long an answer holds: probes that come faster cost nodes nothing."""
 
 Check = Callable[[], Awaitable[object]]
 """Returns when the node is well; raises when it is not."""
 
 
 class GraphHealth:
-    """The health of a graph: `look` asks the nodes by their `checks`, unless they were asked a moment ago."""
+    """The health of a graph: `look` asks the nodes by their `checks`, or waits with those who are asking."""
 
-    def __init__(self, checks: Mapping[str, Check], timeout_s: float = TIMEOUT_S, keep_s: float = KEEP_S) -> None:
+    def __init__(self, checks: Mapping[str, Check], timeout_s: float = TIMEOUT_S) -> None:
         self._checks = checks
         self._timeout_s = timeout_s
-        self._keep_s = keep_s
-        self._asked_at = 0.0
-        self._asking: asyncio.Task[Mapping[str, str]] | None = None
+        self._questions = Questions()
         self._known: Mapping[str, str] = {}
 
     @property
@@ -38,22 +35,15 @@ class GraphHealth:
 
     async def look(self) -> Mapping[str, str]:
         """What is wrong, by node, in the order of the checks; empty when all are well."""
-        now = asyncio.get_running_loop().time()
-        if self._asking is None or (self._asking.done() and now - self._asked_at >= self._keep_s):
-            self._asking = asyncio.create_task(self._ask())
-        # Whoever gives up waiting must not take the answer from the others.
-        return await asyncio.shield(self._asking)
+        return await self._questions.once("nodes", self._ask)
 
     async def close(self) -> None:
         """Asks no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        await self._questions.close()
 
     async def _ask(self) -> Mapping[str, str]:
         found = await asyncio.gather(*map(self._problem, self._checks.values()))
         problems = {name: problem for name, problem in zip(self._checks, found, strict=True) if problem is not None}
-        self._asked_at = asyncio.get_running_loop().time()
         self._tell(problems)
         return problems
 

@@ -18,7 +18,7 @@ from executor.graph import spec
 from executor.health import GraphHealth
 from executor.protocol import seldon
 from executor.status import Status
-from executor.types import Encoding, Method, Walk
+from executor.types import Encoding, Keeps, Method, Walk
 
 Done = Callable[[message.Message | None, Exception | None], object]
 """Is told a request's answer, or its error."""
@@ -48,9 +48,10 @@ class Worded(Protocol):
 
 @runtime_checkable
 class Coded(Protocol):
-    """A node whose answers may go on compressed, where nothing in the graph has to read them."""
+    """A node whose answers may go on compressed."""
 
-    passes_coding: bool
+    keeps: Keeps
+    """Which codings that the client accepts may stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Readiness:
         await self._changed.wait()
 
 
+def no_graph() -> errors.Error:
+    """The error for asking a single node for the metadata of a graph."""
+    return errors.RequestError("a single node has no graph metadata", status=Status.UNIMPLEMENTED)
+
+
 @dataclass(eq=False, slots=True)
 class Bound:
     """A plan bound to its nodes. `nodes` are those that can be asked for metadata; `graph` is the spec they come
@@ -103,6 +109,8 @@ class Bound:
     """How its nodes are asked whether they are well; None where they are not asked."""
     asking: int = 0
     """Questions under way that nodes are asked besides predictions."""
+    graphless: Callable[[], errors.Error] = no_graph
+    """What is said where the graph is asked for, and there is none."""
     takes_foreign: bool = False
     """Whether every node takes HTTP bodies as they come, so that none has to be read here."""
 
@@ -112,10 +120,10 @@ class Bound:
             getattr(self.nodes.get(name), "takes_foreign", False) for name in asked
         )
         read = any(node.aggregate is not None or node.route is not None or node.picks for node in self.plan.nodes)
-        for name in asked if self.takes_foreign and not read else ():
+        for name in asked if self.takes_foreign else ():
             node = self.nodes[name]
             if isinstance(node, Coded):
-                node.passes_coding = True
+                node.keeps = Keeps.UNKNOWN if read else Keeps.ALL
 
     @property
     def idle(self) -> bool:
@@ -316,7 +324,7 @@ class Inference:
         """Metadata of all nodes, and what goes into the graph and comes out of it. The first failure is raised."""
         bound = self._bound
         if bound.graph is None:
-            raise errors.RequestError("a single node has no graph metadata", status=Status.UNIMPLEMENTED)
+            raise bound.graphless()
         names = [node.name for node in bound.plan.nodes if node.name in bound.nodes]
         with bound.asked():
             found = await asyncio.gather(*(bound.nodes[name].metadata(headers) for name in names))

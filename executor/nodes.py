@@ -129,14 +129,23 @@ class Nodes:
         return self.grpc.known
 
     def program(
-        self, plan: plans.Plan, routing: int, side: Side | None = None, logged: tap.Tap | None = None
+        self,
+        plan: plans.Plan,
+        routing: int,
+        side: Side | None = None,
+        logged: tap.Tap | None = None,
+        owes_answer: bool = False,
     ) -> program.Program:
-        """The plan in native form; `logged` says which payloads are."""
+        """The plan in native form; `logged` says which payloads are. With `owes_answer`, feedback over gRPC to a root
+        that takes none fails.
+        """
         side = side or self.grpc
         tables = {plan.index[name]: router.weights for name, router in self.routers.items()}
         counted = self.counting.nodes(plan, side.kinds) if self.counting is not None else None
         spans = self.tracing.nodes(plan, side.addresses) if self.tracing is not None else None
-        return program.Program(plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted, spans)
+        return program.Program(
+            plan.nodes, side.endpoints, routing, plan.learns, tables, logged, counted, spans, owes_answer
+        )
 
     def connections(self) -> Counter[tuple[str, ...]]:
         """How many connections there are, by node, address and state."""

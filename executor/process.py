@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from executor import counting
+from executor import aside, counting
 from executor import limits as budgets
 from executor._native import budget, buffer, exits, flow, journal, seldon, seldon_json, transport
 from executor.counting import Counting
@@ -22,7 +22,7 @@ from executor.nodes import Nodes
 from executor.overview import Overview
 from executor.payloads import Payloads
 from executor.protocol.table import RestTable, Rpc
-from executor.reload import Reloader, in_thread
+from executor.reload import Reloader
 from executor.rest import admin as admins
 from executor.rest.answers import Site
 from executor.rest.app import App
@@ -233,7 +233,7 @@ class Process:
     async def scrape(self, accept: str) -> tuple[str, bytes]:
         """What this process and its group have counted: its content type, and the text."""
         self.store.sample()
-        return await in_thread(lambda: self.store.text(accept))
+        return await aside.in_thread(lambda: self.store.text(accept))
 
     def _sample(self) -> None:
         store, budget = self.store, self.reactor.budget

@@ -8,14 +8,10 @@ import contextlib
 import logging
 import os
 import signal
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from executor import errors, manifest
-
-Result = TypeVar("Result")
 
 log = logging.getLogger("millrace")
 
@@ -92,29 +88,3 @@ def look(path: Path | None) -> object:
     except OSError as error:
         return error.errno
     return os.path.realpath(path), found.st_ino, found.st_dev, found.st_mtime_ns, found.st_size
-
-
-async def in_thread(work: Callable[[], Result]) -> Result:
-    """What `work` answers, in a thread of its own that keeps no process from ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Result] = loop.create_future()
-
-    def done(result: Result | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failed = None, None
-        try:
-            result = work()
-        except BaseException as error:
-            failed = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(done, result, failed)
-
-    threading.Thread(target=run, name="reload", daemon=True).start()
-    return await future

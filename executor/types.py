@@ -42,6 +42,15 @@ CODED = "\n"
 """Stands in a message's kind between its Content-Type and its Content-Encoding, where it has one."""
 
 
+class Keeps(IntEnum):
+    """Which codings of an answer are left as they are."""
+
+    NONE = 0
+    UNKNOWN = 1
+    """Those that cannot be undone here."""
+    ALL = 2
+
+
 class Mode(IntEnum):
     """How a handler of a Python endpoint is run."""
 

@@ -174,6 +174,10 @@ class Worker:
                     self._process.set_level(said["level"])
                 elif said["say"] == "leave":
                     self._process.readiness.set(False)
+                elif said["say"] == "drain" and self._released.is_set():
+                    # It drains already, and its parent has less patience now.
+                    due_s = self._settings.limits.drain_timeout_s
+                    asyncio.get_running_loop().call_later(due_s, signals.second.set)
                 elif said["say"] == "drain":
                     self._patience_s = said.get("patience_s")
                     self._released.set()

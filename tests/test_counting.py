@@ -97,8 +97,9 @@ def test_paths_that_cannot_be(path: str) -> None:
 
 def test_metrics_get_a_path() -> None:
     assert counting.scraped(seldon.EXECUTOR_REST, None) is seldon.EXECUTOR_REST
-    route = counting.scraped(seldon.EXECUTOR_REST, "/prometheus").routes[-1]
-    assert (route.path, {*route.verbs}, route.action) == ("/prometheus", {"GET"}, Action.METRICS)
+    for table, verbs in ((seldon.EXECUTOR_REST, set[str]()), (seldon.NODE_REST, {"GET"})):
+        route = counting.scraped(table, "/prometheus").routes[-1]
+        assert (route.path, {*route.verbs}, route.action) == ("/prometheus", verbs, Action.METRICS)
 
 
 def test_a_component_is_known_by_its_graph_or_its_environment(store: Store) -> None:

@@ -24,14 +24,14 @@ class Node:
             raise self.error
 
 
-def health(keep_s: float = 0.0, timeout_s: float = 5.0, **nodes: Node) -> GraphHealth:
+def health(timeout_s: float = 5.0, **nodes: Node) -> GraphHealth:
     checks: dict[str, Check] = {name: each.check for name, each in nodes.items()}
-    return GraphHealth(checks, timeout_s, keep_s)
+    return GraphHealth(checks, timeout_s)
 
 
 async def test_what_is_wrong_is_told_by_node() -> None:
     asked = health(
-        0.0, 0.02,
+        0.02,
         well=Node(), gone=Node(ConnectionRefusedError(111, "Connection refused")), odd=Node(OSError("odd")),
         ill=Node(errors.NodeError("it is ill")), slow=Node(pause_s=30),
         bad=Node(UnicodeError("label too long")),
@@ -46,7 +46,7 @@ async def test_what_is_wrong_is_told_by_node() -> None:
 
 async def test_probes_that_come_at_once_share_one_question() -> None:
     node = Node(pause_s=0.05)
-    asked = health(0.0, m=node)
+    asked = health(m=node)
     first = asyncio.create_task(asked.look())
     await asyncio.sleep(0.01)
     first.cancel()  # whoever gives up takes nothing from the others
@@ -56,12 +56,12 @@ async def test_probes_that_come_at_once_share_one_question() -> None:
     assert node.asked == 2
 
 
-async def test_an_answer_holds_for_a_while() -> None:
+async def test_each_probe_asks_anew() -> None:
     node = Node()
-    asked = health(60.0, m=node)
+    asked = health(m=node)
     for _ in range(5):
         assert await asked.look() == {}
-    assert node.asked == 1
+    assert node.asked == 5
 
 
 async def test_only_changes_are_logged(caplog: pytest.LogCaptureFixture) -> None:

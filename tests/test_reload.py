@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -77,12 +76,6 @@ async def test_texts_come_on_change_and_on_hangup(
     assert "not reloaded, the graph before it goes on:\nit is wrong" in caplog.text
     assert "a fault of ours" in caplog.text
     assert caplog.text.count(": reloaded") == 3
-
-
-async def test_work_in_a_thread_answers_or_raises() -> None:
-    assert await reload.in_thread(lambda: threading.current_thread().daemon) is True
-    with pytest.raises(ZeroDivisionError):
-        await reload.in_thread(lambda: 1 // 0)
 
 
 async def test_without_a_file_there_is_nothing_to_reload(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ class Program:
         tap: taps.Tap | None = None,
         meters: Sequence[counted.NodeMeter] | None = None,
         spans: Sequence[tuple[int, Mapping[Any, bytes]]] | None = None,
+        owes_answer: bool = False,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

@@ -3,17 +3,16 @@
 Must not fail a prediction: what is said here is asked for apart.
 """
 
-import asyncio
-import contextlib
 import inspect
 import json
 import logging
-import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import yaml
 
+from executor.aside import in_thread
 from executor.component import faults, methods
 from executor.component.methods import UserMethod
 from executor.errors import ComponentError
@@ -34,7 +33,7 @@ async def ask(method: UserMethod, node: str, *arguments: Any) -> Any:
     """The answer of `method`, run in the way it wants to be. None where it says that it is not implemented."""
     try:
         if method.mode is Mode.BLOCKING:
-            return await _in_thread(method, arguments)
+            return await in_thread(partial(method.call, *arguments), f"component {method.name}")
         answer = method.call(*arguments)
         return await answer if inspect.isawaitable(answer) else answer
     except BaseException as exc:
@@ -42,37 +41,6 @@ async def ask(method: UserMethod, node: str, *arguments: Any) -> Any:
         if faults.says_not_implemented(exc):
             return None
         raise faults.raised(exc, node, method.name) from exc
-
-
-async def _in_thread(method: UserMethod, arguments: tuple[Any, ...]) -> Any:
-    """The answer of `method` from a thread that the process does not wait for at its end, as asyncio's own would make
-    it: Ctrl-C must not have to wait until a model is loaded.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Any] = loop.create_future()
-
-    def settle(result: Any, problem: BaseException | None) -> None:
-        if answer.done():  # nobody waits any more
-            return
-        if problem is None:
-            answer.set_result(result)
-        else:
-            answer.set_exception(problem)
-
-    def work() -> None:
-        result: Any = None
-        problem: BaseException | None = None
-        try:
-            result = method.call(*arguments)
-        except StopIteration as exc:  # no future takes that one
-            problem = RuntimeError(f"StopIteration: {exc}")
-        except BaseException as exc:
-            problem = exc
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=work, name=f"component {method.name}", daemon=True).start()
-    return await answer
 
 
 async def metadata(component: Any, node: str, image: str, environ: Mapping[str, str]) -> dict[str, Any]:

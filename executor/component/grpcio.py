@@ -37,6 +37,11 @@ def around(mode: Mode, handler: Any) -> Handler:
     return run_async if mode is Mode.ASYNC else run
 
 
+def no_graph() -> Error:
+    """The error for asking a component for the metadata of a graph: an exception too, to Seldon's wrapper."""
+    return Error(f"{CALLING}GraphMetadata is a graph's, and this is one node", status=Status.UNKNOWN)
+
+
 def _reword(error: Error, encoding: int) -> None:
     if encoding == Encoding.SELDON_PROTO:
         error.message = f"{CALLING}{error.said or error.message}"

@@ -3,11 +3,14 @@
 Must not know where the calls come from, nor in which thread they are run.
 """
 
+import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from executor._native import message as native
+from executor.aside import Questions
 from executor.component import answer, describe, direct, flask_request, grpcio, handlers, methods, raw
 from executor.component.direct import Handler
 from executor.component.extras import extras_of
@@ -18,6 +21,8 @@ from executor.component.work import Options, Work
 from executor.errors import ComponentError
 from executor.telemetry.users import HEALTH, Recorder
 from executor.types import Encoding, Method, Mode
+
+logger = logging.getLogger(__name__)
 
 HEALTHY = "healthy"
 ASSUMED_HEALTHY = "not implemented - assuming healthy"
@@ -65,6 +70,7 @@ class Host:
         self._reads_request = flask_request.is_read()
         self._as_grpcio = as_grpcio
         self._loaded = False
+        self._told = Questions()
         self.handlers: dict[Method, tuple[Mode, Handler]] = {}
         self._has: list[Step] = []
         for step in STEPS:
@@ -83,21 +89,29 @@ class Host:
             return
         methods.check_call(method, (), (), self.name)
         self._loaded = True
-        await describe.ask(method, self.name)
+        try:
+            await describe.ask(method, self.name)
+        except ComponentError as error:
+            if not isinstance(error.__cause__, AttributeError):
+                raise
+            logger.warning("node %s: served all the same: an AttributeError of load() passes, as in Seldon", self.name)
 
     async def metadata(self) -> dict[str, Any]:
         """What the object says of itself, as Seldon's metadata endpoint answers it."""
-        return await describe.metadata(self.component, self.name, self._image, self._environ)
+        said = partial(describe.metadata, self.component, self.name, self._image, self._environ)
+        return dict(await self._told.once("metadata", said))
 
     async def health(self, encoding: int = Encoding.SELDON_JSON) -> native.Message:
         """The object's answer to a health check; raises if it is not well."""
         whole = methods.find(self.component, "health_status_raw")
         if whole is not None:
-            result = await describe.ask(whole, self.name)
+            result = await self._told.once(whole.name, partial(describe.ask, whole, self.name))
             if result is not None:
                 return raw.closed(result, encoding, self.name, whole.name)
         method = methods.find(self.component, "health_status")
-        result = None if method is None else await describe.ask(method, self.name)
+        result = None
+        if method is not None:
+            result = await self._told.once(method.name, partial(describe.ask, method, self.name))
         if result is None:
             result = ASSUMED_HEALTHY if methods.inherits_base(self.component) else HEALTHY
         added = await extras_of(self.component, self.name).collect_async()

@@ -46,10 +46,8 @@ def protobuf(name: str) -> Any:
 
 def opened(message: native.Message, method: Method, node: str, as_bytes: bool = False) -> Any:
     """`message` as a raw method gets it. Feedback comes as a protobuf message whatever its encoding."""
-    if as_bytes and message.encoding == Encoding.SELDON_JSON:
-        return bytes(message)
     if message.encoding == Encoding.SELDON_JSON and method is not Method.SEND_FEEDBACK:
-        return _loads(bytes(message), node)
+        return bytes(message) if as_bytes else _loads(bytes(message), node)
     form = getattr(messages(), _FORMS.get(method, "SeldonMessage"))
     if message.encoding == Encoding.SELDON_JSON:
         return _parsed(_loads(bytes(message), node), form(), node)

@@ -180,14 +180,17 @@ def _plan(name: str, deployment: str, nodes: list[PlanNode]) -> Plan:
 def _number(node: Node, parent: int | None, nodes: list[PlanNode]) -> int:
     """Append `node` and all below it to `nodes`; the node's own number."""
     index = len(nodes)
-    nodes.append(_compiled(node, index, parent))  # holds the place; the children's numbers come after it
+    made = _compiled(node, index, parent)
+    nodes.append(made)  # holds the place; the children's numbers come after it
     children = tuple(_number(child, index, nodes) for child in node.children)
-    made = _compiled(node, index, parent, children)
-    nodes[index] = made if children else replace(made, route=None, aggregate=None)  # there is nothing to choose or join
+    if children:
+        nodes[index] = replace(made, children=children)
+    else:
+        nodes[index] = replace(made, route=None, aggregate=None)  # there is nothing to choose or join
     return index
 
 
-def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, ...] = ()) -> PlanNode:
+def _compiled(node: Node, index: int, parent: int | None) -> PlanNode:
     builtin = BUILTINS.get(node.implementation)
     calls = calls_of(node)
     bandit = builtin.bandit(node) if builtin and builtin.bandit else None
@@ -200,7 +203,7 @@ def _compiled(node: Node, index: int, parent: int | None, children: tuple[int, .
         index=index,
         name=node.name,
         parent=parent,
-        children=children,
+        children=(),
         type=builtin.stands_for if builtin else node.type,
         implementation=node.implementation,
         input=_first(calls, Method.TRANSFORM_INPUT, Method.PREDICT),

@@ -245,11 +245,12 @@ class App:
         text = came = await bodies.read(request.receive, head, limit, held)
         form, forwarded, kind = route.form, head.forwarded, None
         query = request.scope["query_string"]
-        if request.scope["method"] == "GET" or (self._table.flask and bodies.is_asked_in_query(query, head)):
-            text = bodies.form_json(query)
+        asked = bodies.query_json(query, head, came) if self._table.flask else None
+        if asked is not None:
+            text = asked
         elif self._table.flask and head.content_type is None:
             raise bodies.no_json("no Content-Type; ")
-        elif route.walk is not Walk.CALL and self._inference.takes_foreign and not head.is_plain_json:
+        elif self._inference.takes_foreign and self._is_foreign(route, head):
             form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
         else:
             text = bodies.json_text(text, head, limit)
@@ -270,6 +271,12 @@ class App:
             told = tuple((name.encode(), value.encode("latin-1")) for name, value in head.of_body)
             return Reply(200, bytes(answer.message), told)
         return self._passed_on(answer.message, route.status_of)
+
+    @staticmethod
+    def _is_foreign(route: Route, head: headers.Head) -> bool:
+        """Whether nodes that take any body get it as it came, also without a type. Feedback tells its way."""
+        untyped = head.content_type is None and route.walk is Walk.PREDICT
+        return route.walk is not Walk.CALL and (untyped or not head.is_plain_json)
 
     def _passed_on(self, answer: messages.Message, status_of: Callable[[bytes], int] | None = None) -> Reply:
         body = answers.text_of(answer, self._table)

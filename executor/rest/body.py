@@ -20,6 +20,9 @@ MARK = b"\xef\xbb\xbf"
 _PLAIN_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MULTIPART_TYPE = "multipart/form-data"
+_NO_CODINGS = frozenset({"", "identity"})
+CODINGS = frozenset({"gzip", "x-gzip", "deflate"}) | _NO_CODINGS
+"""Content codings that can be undone."""
 _ACCEPTED = f"application/json, {_MULTIPART_TYPE}, or {_FORM_TYPE} with a field json="
 
 
@@ -76,9 +79,9 @@ async def discard(receive: Receive, limit: int) -> None:
 
 def inflate(body: bytes, coding: str, limit: int) -> bytes:
     """Undoes a content coding, once, up to `limit` bytes. Raises `errors.Error` subclasses."""
-    if coding in ("", "identity"):
+    if coding in _NO_CODINGS:
         return body
-    if coding not in ("gzip", "x-gzip", "deflate"):
+    if coding not in CODINGS:
         raise _unsupported(f"Content-Encoding {coding!r}: allowed are gzip, deflate and identity")
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, told apart by their first bytes
     try:
@@ -114,22 +117,31 @@ def json_text(body: bytes, head: Head, limit: int) -> bytes:
     return body
 
 
-def form_json(query: bytes, content_type: str = "") -> bytes:
-    """The field `json` of a form body, or of a query string: that has no `content_type`. Raises `errors.RequestError`
-    when it is not there.
-    """
+def form_json(form: bytes, content_type: str) -> bytes:
+    """The field `json` of a form. Raises `errors.RequestError` when it is not there."""
+    text = _field(form)
+    if text is None:
+        raise no_json(f"Content-Type {content_type!r}, no field json=; ")
+    return text
+
+
+def query_json(query: bytes, head: Head, body: bytes) -> bytes | None:
+    """A query's `json=`, where that counts: before a body of any other type, but not before a form's own field."""
+    if b"json=" not in query:
+        return None
+    media = (head.content_type or "").lower()
+    if media.startswith(_MULTIPART_TYPE) or (media.startswith(_FORM_TYPE) and _field(body) is not None):
+        return None
+    return _field(query)
+
+
+def _field(form: bytes) -> bytes | None:
+    """The first field `json`, unless it is empty."""
     try:
-        fields = parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
+        fields = parse_qs(form.decode("utf-8", "replace"), max_num_fields=1000)
     except ValueError:
-        fields = {}
-    if "json" not in fields:
-        raise no_json(f"Content-Type {content_type!r}, no field json=; " if content_type else "")
-    return fields["json"][0].encode()
-
-
-def is_asked_in_query(query: bytes, head: Head) -> bool:
-    """Whether a query's `json=` counts: it goes before a body of any type, but not before a form's own field."""
-    return b"json=" in query and not (head.content_type or "").lower().startswith((_FORM_TYPE, _MULTIPART_TYPE))
+        return None
+    return fields["json"][0].encode() if "json" in fields else None
 
 
 def no_json(seen: str) -> errors.RequestError:

@@ -14,7 +14,7 @@ from executor._native import message as messages
 from executor.rest import body as bodies
 from executor.rest import http1, proxies
 from executor.settings import Address, parse_url
-from executor.types import CODED
+from executor.types import CODED, Keeps
 
 IDLE_TIMEOUT_S = 30.0
 CONNECTIONS_MAX = 128
@@ -44,8 +44,8 @@ class Request:
     lines: bytes
     kind: bytes
     body: http1.Buffers | None
-    coded: bool = False
-    """Whether a compressed answer is wanted as it is, where it is one to pass on."""
+    keeps: Keeps = Keeps.NONE
+    """Which compressed answers are wanted as they are, where they are ones to pass on."""
 
 
 class Site:
@@ -96,11 +96,21 @@ class Site:
             if address.scheme.is_tls and home._tls is None:
                 raise http1.ProtocolError(f"it redirects to {base}, but has no TLS settings of its own")
             if len(home._others) == SITES_MAX:
-                raise http1.ProtocolError(f"it redirects to more than {SITES_MAX} other servers")
+                home._make_room()
             memory = home.pool.memory
             site = Site(address, self.limit, self._connect_timeout_s, home._tls, memory=memory, home=home)
-            home._others[base] = site
+        else:
+            del home._others[base]
+        home._others[base] = site  # the last one used stands last
         return site
+
+    def _make_room(self) -> None:
+        """Forgets the other server that was not used for longest, of those that no call is under way to."""
+        for base, site in self._others.items():
+            if site.pool.end_idle():
+                del self._others[base]
+                return
+        raise http1.ProtocolError(f"it redirects to more than {SITES_MAX} other servers at a time")
 
     def report(self) -> list[tuple[str, str]]:
         """Address and state of each connection to this server and to those it redirects to."""
@@ -164,9 +174,9 @@ class Call:
             self._add(self._exchange)
         if reply is not None:
             self.status, self.timing = reply.status, reply.timing
-        if reply is not None and self._request.coded and reply.status == 200 and reply.content_encoding is not None:
+        if reply is not None and self._kept(reply):
             reply.content_type = f"{reply.content_type or 'application/json'}{CODED}{reply.content_encoding}"
-        elif reply is not None and (reply.status in _REDIRECTS or reply.content_encoding is not None):
+        elif reply is not None and (reply.status in _REDIRECTS or self._reads(reply)):
             try:
                 if reply.status in _REDIRECTS and reply.location:
                     self._location = reply.location
@@ -205,8 +215,20 @@ class Call:
             self._request = Request("GET", where, lines + request.kind, b"", None)
         self._send(self._site.head(self._request.verb, where))
 
+    def _kept(self, reply: http1.Reply) -> bool:
+        """Whether an answer goes on in its coding."""
+        keeps, coding = self._request.keeps, reply.content_encoding
+        if keeps is Keeps.NONE or coding is None or reply.status != 200:
+            return False
+        return keeps is Keeps.ALL or _plain(coding) not in bodies.CODINGS
+
+    def _reads(self, reply: http1.Reply) -> bool:
+        """Whether its coding is undone. Of a refusal that cannot be read the status still counts."""
+        coding = reply.content_encoding
+        return coding is not None and (reply.status == 200 or _plain(coding) in bodies.CODINGS)
+
     def _inflate(self, reply: http1.Reply) -> None:
-        coding = (reply.content_encoding or "").strip().lower()
+        coding = _plain(reply.content_encoding or "")
         try:
             body = bodies.inflate(reply.body, coding, self._site.limit)
         except errors.LimitError:
@@ -223,6 +245,10 @@ def body_of(message: messages.Message) -> http1.Buffers:
     if len(message) <= JOINED_BYTES:
         return (bytes(message),)
     return tuple(memoryview(part) for part in message.parts())
+
+
+def _plain(coding: str) -> str:
+    return coding.strip().lower()
 
 
 def _said(cause: Exception) -> Exception:

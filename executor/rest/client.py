@@ -19,7 +19,7 @@ from executor.protocol import seldon
 from executor.rest import answers, calls, dial, http1
 from executor.settings import Address, ServeLimits
 from executor.status import Status, status_of_http
-from executor.types import Encoding, Form, Method, Mode
+from executor.types import Encoding, Form, Keeps, Method, Mode
 
 log = logging.getLogger("millrace.rest")
 
@@ -73,8 +73,8 @@ class RestNode:
         """Bounds asking for metadata and health, which belongs to no request; None: whoever asks gives up some time."""
         self.url = str(address)
         self._limit = (limits or ServeLimits()).max_message_bytes
-        self.passes_coding = False
-        """Whether answers may go on compressed, where the client accepts that."""
+        self.keeps = Keeps.NONE
+        """Which compressed answers may go on as they are, where the client accepts their coding."""
         self._told = ""
         self._untried = address.scheme.is_tls
         """Whether it is asked over TLS, and has never answered."""
@@ -100,11 +100,11 @@ class RestNode:
 
     async def metadata_text(self, headers: Headers = ()) -> messages.Message:
         """What the node answers for its metadata, whatever that is. Raises `errors.NodeError`."""
-        return (await self._look(seldon.NODE_REST_METADATA_PATH, headers)).message(self.encoding)
+        return (await self._look(seldon.NODE_REST_METADATA_PATH, headers, Keeps.UNKNOWN)).message(self.encoding)
 
     async def status(self, headers: Headers = ()) -> messages.Message:
         """What the node says of its health. Raises `errors.NodeError`."""
-        return (await self._look(seldon.NODE_REST_STATUS_PATH, headers)).message(self.encoding)
+        return (await self._look(seldon.NODE_REST_STATUS_PATH, headers, Keeps.UNKNOWN)).message(self.encoding)
 
     async def healthy(self) -> None:
         """Raises `errors.NodeError` unless the node says that it is well, as Seldon's executor asks it."""
@@ -143,15 +143,17 @@ class RestNode:
             if remaining is not None and remaining <= 0:
                 raise self._late(path, remaining)
             fields = context.fields
-            lines, coded = native.header_lines(fields, context.puid, remaining, self.passes_coding and passed_on)
+            lines, coded = native.header_lines(fields, context.puid, remaining, self.keeps is not Keeps.NONE)
             kind = _kind_of(message, fields)
-            request = calls.Request("POST", where, lines, kind, calls.body_of(message), coded)
+            keeps = self.keeps if coded and passed_on else Keeps.NONE
+            request = calls.Request("POST", where, lines, kind, calls.body_of(message), keeps)
             return calls.Call(self._site, request, done, head)
 
         return call
 
-    async def _look(self, path: str, headers: Headers = ()) -> http1.Reply:
-        lines, _ = native.header_lines([(name.encode(), value.encode("latin-1")) for name, value in headers], "", None)
+    async def _look(self, path: str, headers: Headers = (), keeps: Keeps = Keeps.NONE) -> http1.Reply:
+        fields = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+        lines, coded = native.header_lines(fields, "", None, keeps is not Keeps.NONE)
         lines += b"".join(b"seldon-puid: %b\r\n" % value.encode("latin-1") for name, value in headers if name == _PUID)
         future: asyncio.Future[http1.Reply] = asyncio.get_running_loop().create_future()
 
@@ -163,7 +165,8 @@ class RestNode:
             else:
                 future.set_exception(self._failure(path, error))
 
-        call = calls.Call(self._site, calls.Request("GET", self._prefix + path, lines, b"", None), done)
+        where, keeps = self._prefix + path, keeps if coded else Keeps.NONE
+        call = calls.Call(self._site, calls.Request("GET", where, lines, b"", None, keeps), done)
         try:
             async with asyncio.timeout(self.look_timeout_s):
                 reply = await future

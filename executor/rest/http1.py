@@ -262,6 +262,12 @@ class Pool:
         """The state of each connection."""
         return ["ready"] * len(self._all) + ["connecting"] * len(self._opening)
 
+    def end_idle(self) -> bool:
+        """Close the connections that no request uses; whether no other one is left."""
+        while self._idle:
+            self._idle[0].abort()
+        return not (self._all or self._opening or self._waiting)
+
     async def close(self) -> None:
         """Close all connections; requests under way fail. Call it once or often."""
         if self._sweeper is not None:

@@ -17,9 +17,6 @@ from executor.types import Method, Walk
 
 log = logging.getLogger(__name__)
 
-JSON_TYPES = (None, "application/json")
-"""Content-Types of the short way."""
-
 _JSON_LINE = answers.lines_of([answers.JSON])
 
 Tell = Callable[[int, bytes, bytes], object]
@@ -35,6 +32,8 @@ class Running(Protocol):
 class Starter(Protocol):
     """What is needed of the request path."""
 
+    @property
+    def takes_foreign(self) -> bool: ...
     def new_puid(self) -> str: ...
     def start(
         self,
@@ -104,7 +103,6 @@ class Routes:
         self.table = table
         self.starter = starter
         self.default_timeout_s = default_timeout_s
-        self._types = JSON_TYPES[1:] if table.flask else JSON_TYPES
         self.meters: Mapping[str, Meter] = {}
         """What counts POSTs, by the path of their route."""
         self.journal: Journal | None = None
@@ -120,9 +118,15 @@ class Routes:
     def plain(self, request: http1.PlainRequest) -> "Plain | None":
         """The request on its short way, not started; None when it must go the long one."""
         found = self._routes.get(request.path)
-        if found is None or request.content_type not in self._types:
+        if found is None or not self._is_json(request.content_type, found[0]):
             return None
         return Plain(self, *found, request)
+
+    def _is_json(self, content_type: str | None, route: Route) -> bool:
+        """Whether the body is JSON to us. One without a type goes to nodes that take any as it came."""
+        if content_type is not None:
+            return content_type == "application/json"
+        return not self.table.flask and not (route.walk is Walk.PREDICT and self.starter.takes_foreign)
 
 
 class Plain:

@@ -241,13 +241,36 @@ def test_nodes_are_asked_for_gzip_where_the_client_names_no_coding(raw: RawNode,
     assert raw.seen[-1].header("accept-encoding") == "identity"
 
 
-@pytest.mark.parametrize("given", [[], [("Accept-Encoding", "br, gzip")]])
-def test_a_coding_that_nobody_asked_for_is_an_error(raw: RawNode, model: Served, given: list[tuple[str, str]]) -> None:
-    coding = "zstd" if not given else "br"
-    raw.script = lambda seen: (409 if given else 200, {"Content-Encoding": coding}, b"??")
-    status, headers, body = model.rest.ask("POST", PREDICTIONS, b"{}", given)
+def test_a_coding_that_nobody_asked_for_is_an_error(raw: RawNode, model: Served) -> None:
+    raw.script = lambda seen: (200, {"Content-Encoding": "zstd"}, b"??")
+    status, headers, body = model.rest.ask("POST", PREDICTIONS, b"{}")
     assert (status, "Content-Encoding" in headers) == (500, False)
-    assert f"Content-Encoding '{coding}': allowed are gzip, deflate and identity" in json.loads(body)["status"]["info"]
+    assert "Content-Encoding 'zstd': allowed are gzip, deflate and identity" in json.loads(body)["status"]["info"]
+
+
+@pytest.mark.parametrize("path", [PREDICTIONS, "/api/v1.0/status/m", "/api/v1.0/metadata/m"])
+def test_a_refusal_in_a_coding_that_cannot_be_read_keeps_its_status(raw: RawNode, model: Served, path: str) -> None:
+    raw.script = lambda seen: (409, {"Content-Encoding": "br"}, b"??")
+    verb, sent = ("POST", b"{}") if path == PREDICTIONS else ("GET", None)
+    status, headers, body = model.rest.ask(verb, path, sent, [("Accept-Encoding", "br")])
+    assert (status, "Content-Encoding" in headers, body) == (409, False, b"??")
+
+
+@pytest.mark.parametrize("path", ["/api/v1.0/status/m", "/api/v1.0/metadata/m"])
+def test_what_a_node_says_of_itself_goes_on_in_the_clients_coding(raw: RawNode, model: Served, path: str) -> None:
+    raw.script = lambda seen: (200, {"Content-Encoding": "br"}, b"??")
+    status, headers, body = model.rest.ask("GET", path, None, [("Accept-Encoding", "br")])
+    assert (status, headers["Content-Encoding"], body) == (200, "br", b"??")
+    assert raw.seen[-1].header("accept-encoding") == "br"
+
+
+def test_a_body_without_a_type_reaches_nodes_without_one(raw: RawNode, model: Served) -> None:
+    raw.script = lambda seen: b"{}"
+    assert model.rest.ask("POST", PREDICTIONS, b"whatever")[0] == 200
+    assert (raw.seen[-1].header("content-type"), raw.seen[-1].body) == (None, b"whatever")
+    # Feedback is read on its way.
+    assert model.rest.ask("POST", FEEDBACK, b'{"reward":1}')[0] == 200
+    assert raw.seen[-1].header("content-type") == "application/json"
 
 
 def test_an_error_of_a_node_is_inflated(raw: RawNode, chain: Served) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,8 +62,12 @@ def test_a_root_that_takes_no_feedback_gives_it_back_over_rest(body: bytes) -> N
     assert [seen.body for seen in raw.seen] == [body]
 
 
-def test_a_root_that_takes_no_feedback_answers_nothing_over_grpc_when_all_others_were_told() -> None:
-    given = {"request": X, "reward": 0.5}
+GIVEN = {"request": X, "reward": 0.5}
+
+
+@contextlib.contextmanager
+def root_without_feedback(below: Mapping[str, Any], **settings: Any) -> Iterator[tuple[Served, list[tuple[str, Any]]]]:
+    """A transformer over `below`, all one node, and what that was asked."""
     told: list[tuple[str, Any]] = []
 
     def answer(method: str, said: Any, headers: dict[str, str]) -> Any:
@@ -71,10 +75,30 @@ def test_a_root_that_takes_no_feedback_answers_nothing_over_grpc_when_all_others
         return {}
 
     with foreign.grpc_node(answer) as url:
-        with graph(node("t", "transformer", node("m", "model")), endpoints=dict.fromkeys("tm", url)) as served:
-            assert served.grpc.feedback(given).said == {}
-            assert served.rest.feedback(given).said == given
-    assert told == [("send_feedback", given)] * 2
+        with graph(node("t", "transformer", below), endpoints=dict.fromkeys("tmn", url), **settings) as served:
+            yield served, told
+
+
+def test_a_root_that_takes_no_feedback_answers_nothing_over_grpc_when_all_others_were_told() -> None:
+    with root_without_feedback(node("m", "model")) as (served, told):
+        assert served.grpc.feedback(GIVEN).said == {}
+        assert served.rest.feedback(GIVEN).said == GIVEN
+    assert told == [("send_feedback", GIVEN)] * 2
+
+
+def test_as_a_container_the_executor_has_no_answer_over_grpc_where_the_root_takes_no_feedback() -> None:
+    with root_without_feedback(node("m", "model"), by_front=True) as (served, told):
+        with pytest.raises(Refused, match="'t': takes no feedback, and so has no answer") as caught:
+            served.grpc.feedback(GIVEN)
+        assert caught.value.status is Code.INTERNAL
+        assert told == [("send_feedback", GIVEN)]
+        assert served.rest.feedback(GIVEN).said == GIVEN
+
+
+def test_a_reward_that_was_learned_from_is_answered_all_the_same() -> None:
+    learner = node("r", "", node("m", "model"), node("n", "model"), implementation="EPSILON_GREEDY")
+    with root_without_feedback(learner, by_front=True, state="memory") as (served, _):
+        assert served.grpc.feedback(GIVEN | {"response": {"meta": {"routing": {"r": 1}}}}).said == {}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """A hosted object answers each call as Seldon's wrapper would, in the encoding that it was asked in."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy
 import pytest
 from support.components import BOTH, ask, call, content, request
 
+from executor._native import message as native
 from executor.component import quick
 from executor.component.host import ASSUMED_HEALTHY, HEALTHY, Host
 from executor.component.seldon_core.user_model import SeldonNotImplementedError
 from executor.errors import ComponentError
-from executor.types import Encoding, Method, Mode
+from executor.types import Encoding, Form, Method, Mode
 
 TWO_ROWS = {"data": {"names": ["a", "b"], "ndarray": [[1.0, 2.0], [3.0, 4.0]]}}
 
@@ -287,6 +289,38 @@ def test_a_load_that_fails_says_so() -> None:
         asyncio.run(Host(Broken(), "n", environ={}).load())
 
 
+def test_an_attribute_error_of_load_passes_as_in_seldon(caplog: pytest.LogCaptureFixture) -> None:
+    class Lazy:
+        def load(self) -> None:
+            self.model.load()  # type: ignore[attr-defined]
+
+    asyncio.run(Host(Lazy(), "n", environ={}).load())
+    assert "has no attribute 'model'" in caplog.text
+    assert "node n: served all the same" in caplog.text
+
+
+async def test_a_health_check_that_hangs_is_not_begun_again() -> None:
+    release = threading.Event()
+    begun = []
+
+    class Stuck:
+        def health_status(self) -> str:
+            begun.append(threading.get_ident())
+            release.wait(10)
+            return "well"
+
+    host = Host(Stuck(), "n", environ={})
+    asked = [asyncio.create_task(host.health()) for _ in range(5)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    release.set()
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, asyncio.CancelledError) for each in told] == [True] + [False] * 4
+    assert len(begun) == 1
+    await host.health()
+    assert len(begun) == 2
+
+
 def test_request_path_needs_an_image_or_the_environments_word() -> None:
     class Model:
         def predict(self, X: Any, names: Any) -> Any:
@@ -360,9 +394,14 @@ def test_the_environment_may_pass_json_bodies_to_raw_methods_as_bytes() -> None:
         def predict_raw(self, message: Any) -> Any:
             return message.upper() if isinstance(message, bytes) else message
 
+        def send_feedback_raw(self, feedback: Any) -> Any:
+            return {"strData": f"{feedback.reward}"}
+
     host = Host(Raw(), "n", environ={"PAYLOAD_PASSTHROUGH": "true"})
     assert bytes(call(host, request({"strdata": "x"}))) == b'{"STRDATA": "X"}'
     assert ask(host, {"strData": "x"}, encoding=Encoding.SELDON_PROTO) == {"strData": "x"}
+    feedback = native.Message(b'{"reward": 0.5}', Encoding.SELDON_JSON, Form.FEEDBACK)
+    assert content(call(host, feedback, Method.SEND_FEEDBACK)) == {"strData": "0.5"}
 
 
 @pytest.mark.parametrize("encoding", BOTH)

@@ -9,11 +9,13 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
 from support.clients import GrpcClient, Refused
 from support.processes import Program, Programs, children, poll
 from support.prometheus import samples
@@ -24,6 +26,15 @@ from executor import cli
 HERE = Path(__file__).parent
 TREE = {"PYTHONPATH": f"{Path(cli.__file__).parent.parent}:{HERE}"}
 Serve = Callable[..., Program]
+HURRIED = """
+from executor import app
+from executor.settings import ListenSettings, NodeSettings, ServeLimits
+from executor.wrapper import Wrapper
+
+listen, limits = ListenSettings("127.0.0.1", 0, 0), ServeLimits(drain_timeout_s=0.5)
+node = NodeSettings("odd:odd", listen=listen, limits=limits, threads=2, imported=True, wrapper=Wrapper(max_requests=1))
+raise SystemExit(app.node(node))
+"""
 
 
 @pytest.fixture
@@ -100,6 +111,9 @@ def test_failures_over_grpc_are_unknown(serve: Serve) -> None:
                 client.predict({"strData": said})
             assert caught.value.status is grpc.StatusCode.UNKNOWN
             assert caught.value.text == f"Exception calling application: {words}"
+        with pytest.raises(grpc.RpcError, match="Exception calling application: GraphMetadata is a graph's") as other:
+            client.stub.GraphMetadata(empty_pb2.Empty(), timeout=20)
+        assert other.value.code() is grpc.StatusCode.UNKNOWN
         with pytest.raises(Refused) as caught:
             client.predict({"meta": {"puid": "p"}})
         assert caught.value.status is grpc.StatusCode.UNKNOWN
@@ -218,6 +232,27 @@ def test_what_was_counted_outlives_replaced_workers(serve: Serve) -> None:
         rest(program.http_port, "/send-feedback", {"reward": 1.0})
         asked += 1
     assert sum(samples(scrape(program), name)) == asked
+
+
+@pytest.fixture
+def hurried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """The same, its workers replaced after one request, with half a second for requests at a stop."""
+    monkeypatch.chdir(tmp_path)
+    with Programs() as programs:
+        yield programs.start(script=HURRIED, environment=TREE).ready()
+
+
+def test_a_worker_that_is_replaced_has_no_more_time_than_the_others_at_a_stop(hurried: Program) -> None:
+    program = hurried
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(rest, program.http_port, "/predict", {"strData": "slow"})
+        poll(Path("begun").exists)
+        pid(program)
+        program.wait_for(lambda: "which has served its requests" in program.err)
+        program.signal(signal.SIGTERM)
+        assert program.ended() == 1  # something was cut off
+        assert slow.result()[0] == 503
+        assert "is killed" not in program.err
 
 
 def test_a_stop_amid_a_replacement_ends_all(serve: Serve) -> None:

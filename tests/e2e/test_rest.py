@@ -198,7 +198,7 @@ def test_a_failing_route_is_told_in_our_words() -> None:
     assert "status code 503" in told["info"]
 
 
-@pytest.mark.parametrize("given", [{}, {"Accept_Encoding": "gzip, br"}])
+@pytest.mark.parametrize("given", [{}, {"Accept_Encoding": "br, gzip"}])
 def test_compressed_answers_are_inflated_where_the_graph_reads_them(given: Any) -> None:
     seen: Seen = []
 
@@ -210,8 +210,24 @@ def test_compressed_answers_are_inflated_where_the_graph_reads_them(given: Any) 
         status, headers, body = ask(served.port, ODD, **given)
     assert (status, json.loads(body)) == (200, [json.loads(ODD)] * 2)
     assert sorted(path for path, _, _ in seen) == ["/aggregate", "/predict", "/predict", "/route"]
-    assert {told["accept-encoding"] for _, told, _ in seen} == {"gzip"}
+    assert {told["accept-encoding"] for _, told, _ in seen} == {given.get("Accept_Encoding", "gzip")}
     assert "content-encoding" not in headers
+
+
+def test_a_coding_that_is_not_known_goes_on_to_the_client_who_accepts_it() -> None:
+    seen: Seen = []
+
+    def answer(path: str, body: bytes) -> Answer:
+        return (200, {}, b"[0]") if path == "/route" else (200, {"Content-Encoding": "br"}, b"<packed>")
+
+    with rest_node(answer, seen) as url:
+        with graph(rest("r", "router", rest("m", "model")), endpoints={"r": url, "m": url}) as served:
+            status, headers, body = ask(served.port, ODD, Accept_Encoding="br")
+        assert (status, headers["content-encoding"], body) == (200, "br", b"<packed>")
+        with graph(rest("c", "combiner", rest("m", "model")), endpoints={"c": url, "m": url}) as served:
+            status, _, body = ask(served.port, ODD, Accept_Encoding="br")
+        assert (status, b"Data is not JSON" in body) == (500, True)
+    assert {told["accept-encoding"] for _, told, _ in seen} == {"br"}
 
 
 def test_time_runs_out_at_a_rest_node() -> None:

@@ -224,11 +224,10 @@ def test_plain_answers_are_what_a_full_parser_reads(
 
 def test_header_lines_of_a_call() -> None:
     pairs = [
-        (b"authorization", b"a"), (b"host", b"h"), (b"te", b"x"), (b"grpc-timeout", b"1S"), (b":path", b"/"),
-        (b"t-bin", b"AA"),
+        (b"authorization", b"a"), (b"host", b"h"), (b"te", b"x"), (b"x-tenant-bin", b"7"),
         (b"accept-encoding", b"br"), (b"ce-specversion", b"1.0"), (b"content-type", b"x"), (b"seldon-puid", b"other"),
     ]  # fmt: skip
-    told = b"authorization: a\r\n%bce-specversion: 1.0\r\n%bseldon-puid: p\r\n"
+    told = b"authorization: a\r\nx-tenant-bin: 7\r\n%bce-specversion: 1.0\r\n%bseldon-puid: p\r\n"
     gzip, own = b"accept-encoding: gzip\r\n", b"accept-encoding: br\r\n"
     assert http1.header_lines(pairs, "p", None) == (told % (b"", gzip), False)
     assert http1.header_lines(pairs, "p", None, True) == (told % (own, b""), True)

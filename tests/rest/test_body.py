@@ -20,6 +20,7 @@ from executor.types import Form
 BODY = b'{"data":{"ndarray":[[1,2]]}}'
 JSON = "Content-Type: application/json"
 PREDICT = "/api/v1.0/predictions"
+FORM = "application/x-www-form-urlencoded"
 
 
 def receive(*events: dict[str, Any]) -> body.Receive:
@@ -89,11 +90,29 @@ def test_inflate() -> None:
 
 
 def test_forms() -> None:
-    assert body.form_json(b"a=1&json=%5B1%5D") == b"[1]"
-    assert body.form_json(b'json="%C3%A9"') == '"é"'.encode()
-    for query in (b"", b"a=1", b"&".join([b"a=1"] * 2000)):
+    assert body.form_json(b"a=1&json=%5B1%5D", FORM) == b"[1]"
+    assert body.form_json(b'json="%C3%A9"', FORM) == '"é"'.encode()
+    for form in (b"", b"a=1", b"json=&a=1", b"myjson=1", b"&".join([b"a=1"] * 2000)):
         with pytest.raises(errors.RequestError, match="Can't find JSON in data"):
-            body.form_json(query)
+            body.form_json(form, FORM)
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type", "sent", "wanted"),
+    [
+        (b"json=%7B%7D", "application/json", b"[1]", b"{}"),
+        (b"json=%7B%7D", None, b"", b"{}"),
+        (b"myjson=1", "application/json", b"[1]", None),
+        (b"json=", "application/json", b"[1]", None),
+        (b"", None, b"", None),
+        (b"json=1", "multipart/form-data; boundary=x", b"", None),
+        (b"json=1", FORM, b"json=2", None),
+        (b"json=1", FORM, b"other=2", b"1"),
+    ],
+)
+def test_where_the_query_counts(query: bytes, content_type: str | None, sent: bytes, wanted: bytes | None) -> None:
+    said = [] if content_type is None else [(b"content-type", content_type.encode())]
+    assert body.query_json(query, Head(said), sent) == wanted
 
 
 def test_a_form_that_is_none_is_told_its_content_type() -> None:

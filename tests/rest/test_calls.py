@@ -102,6 +102,52 @@ def test_redirects_to_another_server_leave_secrets_behind() -> None:
     assert not {"authorization", "cookie"} & {name.lower() for name in headers}
 
 
+def test_a_node_may_redirect_to_ever_other_servers_as_long_as_few_are_at_work() -> None:
+    async def there(request: web.Request) -> web.Response:
+        return web.Response(body=str(request.url.port).encode())
+
+    async def test() -> None:
+        to: list[str] = []
+
+        async def here(request: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": to[-1]})
+
+        async with web_node(here) as node, contextlib.AsyncExitStack() as servers:
+            for _ in range(2 * calls.SITES_MAX):
+                other = await servers.enter_async_context(web_node(there))
+                to.append(f"{other.url}/else")
+                assert (await call(node)).decode() in other.url
+            assert len(node.report()) <= 1 + calls.SITES_MAX
+
+    run(test())
+
+
+def test_a_node_may_not_redirect_to_too_many_servers_at_a_time() -> None:
+    release = asyncio.Event()
+
+    async def there(request: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response(body=BODY)
+
+    async def test() -> None:
+        to: list[str] = []
+
+        async def here(request: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": to.pop()})
+
+        async with web_node(here) as node, contextlib.AsyncExitStack() as servers:
+            others = [await servers.enter_async_context(web_node(there)) for _ in range(calls.SITES_MAX + 1)]
+            to.extend(f"{other.url}/else" for other in others)
+            asked = [asyncio.create_task(call(node)) for _ in others]
+            done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            with pytest.raises(errors.NodeError, match="to more than 8 other servers at a time"):
+                done.pop().result()
+            release.set()
+            assert await asyncio.gather(*waiting) == [BODY] * calls.SITES_MAX
+
+    run(test())
+
+
 def test_a_foreign_body_goes_with_its_own_type() -> None:
     seen: list[Any] = []
 

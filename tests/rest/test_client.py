@@ -47,7 +47,7 @@ def test_headers_puid_and_deadline_travel() -> None:
     async def test() -> None:
         headers = (
             ("authorization", "x"), ("x-tag", "1"), ("x-tag", "2"), ("content-type", "application/grpc"),
-            ("grpc-timeout", "1S"), ("te", "trailers"), ("trace-bin", "AA=="), ("Connection", "close"),
+            ("grpc-metadata-shop", "1"), ("te", "trailers"), ("trace-bin", "AA=="), ("Connection", "close"),
         )  # fmt: skip
         async with web_node(handler, path="/prefix") as node:
             assert await call(node, Context("p7", headers, 5.0)) == BODY
@@ -60,7 +60,8 @@ def test_headers_puid_and_deadline_travel() -> None:
     assert headers.getall("x-tag") == ["1", "2"]
     assert headers["authorization"] == "x"
     assert 4.0 < float(headers["Millrace-Timeout"]) <= 5.0
-    assert not {"grpc-timeout", "te", "trace-bin", "user-agent"} & {name.lower() for name in headers}
+    assert (headers["grpc-metadata-shop"], headers["trace-bin"]) == ("1", "AA==")
+    assert not {"te", "connection", "user-agent"} & {name.lower() for name in headers}
 
 
 def test_gzip_answers_are_inflated_within_the_limit() -> None:

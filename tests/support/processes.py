@@ -17,7 +17,8 @@ from typing import Self
 
 READY_S = 30.0
 STOP_S = 20.0
-COMMAND = (sys.executable, "-P", "-W", "error", "-m", "executor")
+PYTHON = (sys.executable, "-P", "-W", "error")
+COMMAND = (*PYTHON, "-m", "executor")
 
 
 def poll(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
@@ -32,14 +33,17 @@ def poll(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "
 class Program:
     """One `millrace` process; its standard output and error are kept apart, in files."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str] | None, script: str = ""
+    ) -> None:
         self.arguments = arguments
+        command = (*PYTHON, "-c", script) if script else COMMAND
         self._out = folder / "out"
         self._err = folder / "err"
         self._shown = 0
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                [*command, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder.parent), **(environment or {})},
             )  # fmt: skip
 
@@ -128,11 +132,11 @@ class Programs:
         self.all: list[Program] = []
         self._folder = tempfile.TemporaryDirectory(prefix="millrace-test-")
 
-    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Program:
-        """Starts `millrace` with these arguments."""
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None, script: str = "") -> Program:
+        """Starts `millrace` with these arguments; or Python with a `script`, for what no option asks for."""
         folder = Path(self._folder.name, str(len(self.all)))
         folder.mkdir()
-        self.all.append(Program(folder, arguments, environment))
+        self.all.append(Program(folder, arguments, environment, script))
         return self.all[-1]
 
     def serve(self, command: str, *arguments: str) -> Program:

@@ -1,0 +1,71 @@
+"""Owns work beside the event loop's: in a thread that keeps no process from ending, and at most once at a time.
+
+Must not be used for requests: these have their own threads, and bounds.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+async def in_thread(work: Callable[[], Result], name: str = "aside") -> Result:
+    """What `work` answers, in a thread of its own. The process does not wait for it at its end, as it would for
+    asyncio's own: Ctrl-C must not have to wait until a model is loaded.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def done(result: Result | None, error: BaseException | None) -> None:
+        if future.done():  # nobody waits any more
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result: Result | None = None
+        failed: BaseException | None = None
+        try:
+            result = work()
+        except StopIteration as error:  # no future takes that one
+            failed = RuntimeError(f"StopIteration: {error}")
+        except BaseException as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(done, result, failed)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future
+
+
+class Questions:
+    """Questions by name: whoever asks one that is being answered waits with the others for that answer."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+
+    def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, Result]]) -> Awaitable[Result]:
+        """The answer of `ask`, or of the one under way by that name. Giving up takes nothing from the others."""
+        task = self._asked.get(name)
+        if task is None or task.done():
+            task = self._asked[name] = asyncio.create_task(ask())
+            task.add_done_callback(_seen)
+        return asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Gives up those that are being answered."""
+        tasks = list(self._asked.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Its error is no news when all who asked have given up."""
+    if not task.cancelled():
+        task.exception()
