@@ -36,7 +36,8 @@ def reached(scope: Scope) -> list[tuple[ExplainerModel, str, int]]:
     model = scope.explainer
     if model is None:
         return []
-    number = defaults.port(model.containerSpec or {}, "http") or model.endpoint.service_port or PORT
+    written = model.containerSpec or {}
+    number = defaults.port(written, "http") or defaults.free(written, "http", model.endpoint.service_port or PORT)
     return [(model, names.part(scope.name, scope.predictor, "explainer"), number)]
 
 
@@ -80,7 +81,6 @@ def _container(scope: Scope, model: ExplainerModel, name: str, number: int) -> O
         "name": name,
         "image": config.explainer_v2_image if v2 else config.explainer_image,
         "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": "http", "containerPort": number, "protocol": "TCP"}],
         "livenessProbe": pieces.tcp_probe("http", 60),
         "readinessProbe": pieces.tcp_probe("http", 20),
         "terminationMessagePath": "/dev/termination-log",
@@ -90,7 +90,7 @@ def _container(scope: Scope, model: ExplainerModel, name: str, number: int) -> O
         fallback["securityContext"] = pieces.restricted(config.user, read_only=False)
     if not v2:
         fallback["args"] = _arguments(scope, model, number)
-    found = {**fallback, **written}
+    found = defaults.with_port({**fallback, **written}, "http", number)
     identity = {"SELDON_DEPLOYMENT_ID": scope.name}
     ours = {**identity, **(_mlserver(scope, model, number) if v2 else {})}
     found["env"] = pieces.merged(pieces.env(ours), written.get("env") or [])
