@@ -3,6 +3,7 @@ which.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from operator_lite import names
@@ -25,8 +26,13 @@ def env(values: Mapping[str, object]) -> list[Object]:
 
 
 def merged(*groups: Iterable[Object]) -> list[Object]:
-    """Variables of several groups, each name once; later groups win. Server-side apply takes no name twice."""
-    found = {each.get("name"): each for group in groups for each in group}
+    """Variables of several groups, each name once, since server-side apply takes none twice. Later groups win, and
+    theirs stand where they have them: one may refer to those before it.
+    """
+    found: dict[Any, Object] = {}
+    for each in chain(*groups):
+        found.pop(each.get("name"), None)
+        found[each.get("name")] = each
     return list(found.values())
 
 

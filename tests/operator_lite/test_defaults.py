@@ -115,6 +115,20 @@ def test_values_of_parameters_are_text() -> None:
     assert said == '[{"name":"a","value":"true","type":"BOOL"}]'
 
 
+def test_variables_of_the_user_keep_their_order_so_that_they_may_refer_to_one_another() -> None:
+    theirs = [{"name": "OWN", "value": "7"}, {"name": "MLSERVER_HTTP_PORT", "value": "$(OWN)"}]
+    said = [*theirs, {"name": "PREDICTOR_ID", "value": "no"}]
+    (deployment,) = of_kind(made(ONE.replace('"model:1"', f'"model:1", env: {said}')), "Deployment").values()
+    found = container(deployment, "model")["env"]
+    kept = found.index(theirs[0])
+    assert found[kept : kept + 2] == theirs
+    assert found.index({"name": "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", "value": "9000"}) < kept
+    assert [each["value"] for each in found if each["name"] in ("MLSERVER_HTTP_PORT", "PREDICTOR_ID")] == [
+        "$(OWN)",
+        "main",
+    ]
+
+
 def test_nothing_is_filled_in_for_the_stored_resource() -> None:
     model = resource.read(sdep(), CONFIG)
     before = model.model_dump()
