@@ -48,21 +48,15 @@ def path(scope: Scope) -> str:
 
 def _deployment(scope: Scope, model: ExplainerModel, name: str, number: int, chosen: dict[str, str]) -> Object:
     annotations = {**scope.model.spec.annotations, **scope.predictor.annotations}
-    spec: Object = {
-        "containers": [_container(scope, model, name, number)],
-        "terminationGracePeriodSeconds": deployments.GRACE_S,
-        "serviceAccountName": model.serviceAccountName or None,
-    }
+    account = model.serviceAccountName or None
+    spec: Object = {"containers": [_container(scope, model, name, number)], "serviceAccountName": account}
     if model.modelUri:
         container = spec["containers"][0]["name"]
         image, secret = model.storageInitializerImage, model.envSecretRefName
         spec = storage.fetched(spec, storage.Wanted(name, container, model.modelUri, image, secret), scope)
-    if scope.config.user is not None:
-        spec["securityContext"] = {"runAsUser": scope.config.user}
-    spec = pieces.add_volumes(spec, pieces.podinfo_volume())
     meta = scope.meta(name, {"app": name, **chosen}, annotations)
     pod_meta = {"labels": meta["labels"], "annotations": annotations or None}
-    template = {"metadata": pod_meta, "spec": spec}
+    template = {"metadata": pod_meta, "spec": deployments.finished(scope, spec)}
     body = {"replicas": _replicas(scope, model), "selector": {"matchLabels": chosen}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
 
@@ -87,7 +81,7 @@ def _container(scope: Scope, model: ExplainerModel, name: str, number: int) -> O
         "terminationMessagePolicy": "File",
     }
     if "image" not in written:
-        fallback["securityContext"] = pieces.restricted(config.user, read_only=False)
+        fallback["securityContext"] = pieces.restricted(config.user, is_ours=False)
     if not v2:
         fallback["args"] = _arguments(scope, model, number)
     found = defaults.with_port({**fallback, **written}, "http", number)

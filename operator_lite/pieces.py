@@ -36,15 +36,16 @@ def merged(*groups: Iterable[Object]) -> list[Object]:
     return list(found.values())
 
 
-def restricted(user: int | None, read_only: bool) -> Object:
-    """What Kubernetes' pod security standard "restricted" asks of a container, and a root that cannot be written."""
+def restricted(user: int | None, is_ours: bool) -> Object:
+    """What Kubernetes' pod security standard "restricted" asks of a container that runs as `user`, and a root that
+    cannot be written. An image that is not ours may be root's, where nobody says a user; a pod's author may want root.
+    """
     return {
-        "runAsUser": user,
-        "runAsNonRoot": True,
+        "runAsNonRoot": True if user or (user is None and is_ours) else None,
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
-        "readOnlyRootFilesystem": True if read_only else None,
+        "readOnlyRootFilesystem": True if is_ours else None,
     }
 
 
