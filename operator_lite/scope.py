@@ -19,7 +19,6 @@ from operator_lite.config import Config
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one."""
 
-NO_ENGINE = "seldon.io/no-engine"
 V2 = ("v2", "kfserving")
 """Two names of one protocol."""
 
@@ -70,7 +69,7 @@ class Scope:
     @property
     def has_engine(self) -> bool:
         """Whether an executor stands before the graph."""
-        return self.predictor.annotations.get(NO_ENGINE) != "true"
+        return self.predictor.has_engine
 
     @property
     def explainer(self) -> ExplainerModel | None:
