@@ -12,6 +12,7 @@ APP = "seldon-app"
 ENGINE = "seldon-container-engine"
 HAS_ENGINE = "seldon-deployment-contains-svcorch"
 PODINFO = "seldon-podinfo"
+HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
 NO_INITIALIZER = "seldon.io/no-storage-initializer"
 
 

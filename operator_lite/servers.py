@@ -40,7 +40,7 @@ def filled(scope: Scope, unit: UnitModel, container: Opaque) -> Object:
 
 def fetches(scope: Scope, unit: UnitModel) -> bool:
     """Whether the node's model is fetched before it starts."""
-    itself = unit.implementation == TRITON and scope.annotation(names.NO_INITIALIZER) == "true"
+    itself = unit.implementation == TRITON and scope.model.spec.annotations.get(names.NO_INITIALIZER) == "true"
     return bool(unit.modelUri) and not itself
 
 
