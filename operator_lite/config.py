@@ -1,6 +1,7 @@
 """Owns the operator's configuration: its defaults, and how environment and config map change them.
 
-Must not read either: they come as mappings. A config map wins over the environment.
+Must not read either: they come as mappings. A config map wins over the environment, `RELATED_IMAGE_…` over the images
+of either.
 
 Names of Seldon's operator mean what they mean there. The config map takes the same names, and three keys with JSON:
 `predictor_servers`, `storageInitializer` and `explainer`, in the form of Seldon's `seldon-config`.
@@ -232,9 +233,17 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ROUTER_STATE": ("state", _state),
     "ROUTER_STATE_SIZE": ("state_size", str),
     "ROUTER_STATE_CLASS": ("state_class", str),
-    "RELATED_IMAGE_STORAGE_INITIALIZER": ("initializer", Image),
+    "RELATED_IMAGE_STORAGE_INITIALIZER": ("initializer", lambda text: Image(text) if text else None),
     "RELATED_IMAGE_EXPLAINER": ("explainer_image", str),
     "CONTROLLER_ID": ("controller_id", str),
+}
+_RELATED = "RELATED_IMAGE_"
+_RELATED_SERVERS = {
+    "SKLEARNSERVER": ("SKLEARN_SERVER", "seldon"),
+    "XGBOOSTSERVER": ("XGBOOST_SERVER", "seldon"),
+    "MLFLOWSERVER": ("MLFLOW_SERVER", "seldon"),
+    "TFPROXY": ("TENSORFLOW_SERVER", "seldon"),
+    "TENSORFLOW": ("TENSORFLOW_SERVER", "tensorflow"),
 }
 _PAIRS = {"CPU": "engine_cpu", "MEMORY": "engine_memory"}
 
@@ -243,12 +252,22 @@ def read(environment: Mapping[str, str], config_map: Mapping[str, str] | None = 
     """The configuration. Raises ManifestError with all that is wrong; what an unknown name says has no effect."""
     config, problems = Config(), list[Problem]()
     named = {name: text for name, text in environment.items() if text}
-    for source in (named, config_map or {}):
+    both = {**named, **(config_map or {})}
+    related = {name: text for name, text in both.items() if text and name.startswith(_RELATED)}
+    for source in (named, config_map or {}, related):
         values = {**_plain(source, problems), **_pairs(source, config), **_documents(source, problems)}
         config = replace(config, **values)
     if problems:
         raise ManifestError(problems, "the operator's configuration")
-    return config
+    return replace(config, servers=_with_related(config.servers, related))
+
+
+def _with_related(servers: Mapping[str, Server], related: Mapping[str, str]) -> dict[str, Server]:
+    found = dict(servers)
+    for name, (server, protocol) in _RELATED_SERVERS.items():
+        if image := related.get(_RELATED + name):
+            found[server] = {**found.get(server, {}), protocol: Image(image)}
+    return found
 
 
 def _plain(source: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:

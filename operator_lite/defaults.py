@@ -7,6 +7,7 @@ The result says all of it in place, so that whoever makes objects of it decides 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from executor.manifest import seldon
 from executor.manifest.seldon_shape import (
@@ -54,7 +55,8 @@ def kind_of(unit: UnitModel) -> dict[str, str | None]:
 
 def filled(model: DeploymentModel, config: Config) -> DeploymentModel:
     """The resource with everything said that it leaves open."""
-    ports = _Ports(config)
+    metrics = {config.metrics_port_name: config.node_metrics_port}
+    ports = _Ports({**metrics, "http": config.node_http_port, "grpc": config.node_grpc_port})
     predictors = [_predictor(model, each, ports, config) for each in model.spec.predictors]
     spec = model.spec.model_copy(update={"predictors": predictors})
     return model.model_copy(update={"spec": spec})
@@ -62,23 +64,24 @@ def filled(model: DeploymentModel, config: Config) -> DeploymentModel:
 
 @dataclass
 class _Ports:
-    """Numbers that are handed out over the whole resource; a name that comes again gets the same."""
+    """Numbers that are handed out over the whole resource, each kind of port from a number of its own."""
 
-    config: Config
-    http: dict[str, int] = field(default_factory=dict)
-    grpc: dict[str, int] = field(default_factory=dict)
-    metrics: int = 0
+    next: dict[str, int]
+    """By the name of the port."""
+    kept: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def of(self, name: str) -> tuple[int, int]:
-        """Ports for REST and gRPC of the container `name`."""
-        http = self.http.setdefault(name, self.config.node_http_port + len(self.http))
-        grpc = self.grpc.setdefault(name, self.config.node_grpc_port + len(self.grpc))
-        return http, grpc
+    def of(self, name: str, container: Opaque) -> int:
+        """The port `name` of a container; a container that comes again gets the same, unless it has no room for it."""
+        found = self.kept.get((name, container["name"]))
+        if found is None or free(container, name, found) != found:
+            found = self.kept[name, container["name"]] = self.fresh(name, container)
+        return found
 
-    def next_metrics(self) -> int:
-        """A port for the metrics of one more container."""
-        self.metrics += 1
-        return self.config.node_metrics_port + self.metrics - 1
+    def fresh(self, name: str, container: Opaque) -> int:
+        """A port `name` for one more container."""
+        found = free(container, name, self.next[name])
+        self.next[name] = found + 1
+        return found
 
 
 def _predictor(model: DeploymentModel, predictor: PredictorModel, ports: _Ports, config: Config) -> PredictorModel:
@@ -113,21 +116,39 @@ def _with_ports(pod: PodModel, nodes: set[str], ports: _Ports, config: Config) -
 
 def _ported(container: Opaque, ports: _Ports, config: Config) -> Opaque:
     """The container with its three ports; those that it names itself stay."""
-    written = list(container.get("ports") or [])
-    named = {each.get("name") for each in written}
-    http, grpc = ports.of(container["name"])
-    for name, number in (("http", http), ("grpc", grpc)):
-        if name not in named:
-            written.append({"name": name, "containerPort": number, "protocol": "TCP"})
-    if config.metrics_port_name not in named:
-        number = ports.next_metrics()
-        written.append({"name": config.metrics_port_name, "containerPort": number, "protocol": "TCP"})
-    return {**container, "ports": written}
+    for name in ("http", "grpc"):
+        container = with_port(container, name, ports.of(name, container))
+    if port(container, config.metrics_port_name):
+        return container
+    return with_port(container, config.metrics_port_name, ports.fresh(config.metrics_port_name, container))
 
 
 def port(container: Opaque, name: str) -> int:
     """The number of a port by its name; 0 if there is none."""
     return next((int(each["containerPort"]) for each in container.get("ports") or [] if each.get("name") == name), 0)
+
+
+def free(container: Opaque, name: str, number: int) -> int:
+    """The first number from `number` on that the container does not have under another name already: Kubernetes is
+    told each number once.
+    """
+    others = {each["containerPort"] for each in _tcp(container) if each.get("name") not in (None, "", name)}
+    return next(each for each in count(number) if each not in others)
+
+
+def with_port(container: Opaque, name: str, number: int) -> Opaque:
+    """The container with a port of that name. A number that its author wrote down without a name is that port."""
+    if port(container, name):
+        return container
+    added = {"name": name, "containerPort": number, "protocol": "TCP"}
+    written = next((each for each in _tcp(container) if each["containerPort"] == number), None)
+    if written is None:
+        return {**container, "ports": [*(container.get("ports") or []), added]}
+    return {**container, "ports": [{**each, **added} if each is written else each for each in container["ports"]]}
+
+
+def _tcp(container: Opaque) -> list[Opaque]:
+    return [each for each in container.get("ports") or [] if each.get("protocol") in (None, "", "TCP")]
 
 
 class _Hosts:

@@ -78,7 +78,7 @@ def _apart(scope: Scope) -> Object:
         spec = _with_certificate(scope, spec)
     wanted = _first(scope.predictor.svcOrchSpec.replicas, scope.predictor.replicas, scope.model.spec.replicas)
     return _deployment(
-        scope, name, labels, {names.HAS_ENGINE: "true"}, annotations, chosen, _finished(scope, spec), wanted
+        scope, name, labels, {names.HAS_ENGINE: "true"}, annotations, chosen, finished(scope, spec), wanted
     )
 
 
@@ -127,7 +127,7 @@ def _pod_spec(scope: Scope, pod: PodModel, is_home: bool) -> Object:
         spec = {**spec, "containers": [*spec["containers"], engine.container(scope)]}
     if is_home and scope.secret:
         spec = _with_certificate(scope, spec)
-    return _finished(scope, spec)
+    return finished(scope, spec)
 
 
 def _with_certificate(scope: Scope, spec: Object) -> Object:
@@ -146,20 +146,20 @@ def _with_certificate(scope: Scope, spec: Object) -> Object:
     return pieces.add_volumes({**spec, "containers": found}, volume)
 
 
-def _finished(scope: Scope, spec: Object) -> Object:
+def finished(scope: Scope, spec: Object) -> Object:
     """The pod's spec with what all pods have."""
-    mounted = {each["name"] for one in spec["containers"] for each in one.get("volumeMounts") or []}
+    every = [*(spec.get("initContainers") or []), *spec["containers"]]
+    mounted = {each["name"] for one in every for each in one.get("volumeMounts") or []}
     if names.PODINFO in mounted:
         spec = pieces.add_volumes(spec, pieces.podinfo_volume())
     if pieces.TMP in mounted:
         spec = pieces.add_volumes(spec, {"name": pieces.TMP, "emptyDir": {}})
     if engine.STATE in mounted:
         spec = _with_state(scope, spec)
-    spec = {"terminationGracePeriodSeconds": GRACE_S, **spec}
-    if scope.config.user is not None and not spec.get("securityContext"):
-        group = {"fsGroup": scope.config.user} if engine.STATE in mounted else {}
-        spec = {**spec, "securityContext": {"runAsUser": scope.config.user, **group}}
-    return spec
+    group = engine.user(scope) if engine.STATE in mounted else None
+    ours = {name: each for name, each in (("runAsUser", scope.config.user), ("fsGroup", group)) if each is not None}
+    security = {**ours, **(spec.get("securityContext") or {})}
+    return {"terminationGracePeriodSeconds": GRACE_S, **spec, "securityContext": security or None}
 
 
 def _with_state(scope: Scope, spec: Object) -> Object:

@@ -39,7 +39,7 @@ def container(scope: Scope) -> Object:
         "readinessProbe": pieces.http_probe("/ready", config.engine_http_port, 20, 60, scheme),
         "livenessProbe": pieces.http_probe("/live", config.engine_http_port, 20, 60, scheme),
         "resources": scope.predictor.svcOrchSpec.resources or _resources(config),
-        "securityContext": pieces.restricted(config.engine_user, image.is_ours),
+        "securityContext": {"runAsUser": config.engine_user, **pieces.restricted(user(scope), image.is_ours)},
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
     }
@@ -47,6 +47,11 @@ def container(scope: Scope) -> Object:
     if keeps_volume(scope):
         found = pieces.mount(found, {"name": STATE, "mountPath": STATE_PATH})
     return pieces.mount(found, pieces.tmp_mount(names.ENGINE)) if image.is_ours else found
+
+
+def user(scope: Scope) -> int | None:
+    """Whom it runs as: the same as the rest of its pod, unless the configuration says."""
+    return scope.config.engine_user if scope.config.engine_user is not None else scope.user(scope.front)
 
 
 def keeps_volume(scope: Scope) -> bool:

@@ -36,7 +36,8 @@ def reached(scope: Scope) -> list[tuple[ExplainerModel, str, int]]:
     model = scope.explainer
     if model is None:
         return []
-    number = defaults.port(model.containerSpec or {}, "http") or model.endpoint.service_port or PORT
+    written = model.containerSpec or {}
+    number = defaults.port(written, "http") or defaults.free(written, "http", model.endpoint.service_port or PORT)
     return [(model, names.part(scope.name, scope.predictor, "explainer"), number)]
 
 
@@ -47,21 +48,15 @@ def path(scope: Scope) -> str:
 
 def _deployment(scope: Scope, model: ExplainerModel, name: str, number: int, chosen: dict[str, str]) -> Object:
     annotations = {**scope.model.spec.annotations, **scope.predictor.annotations}
-    spec: Object = {
-        "containers": [_container(scope, model, name, number)],
-        "terminationGracePeriodSeconds": deployments.GRACE_S,
-        "serviceAccountName": model.serviceAccountName or None,
-    }
+    account = model.serviceAccountName or None
+    spec: Object = {"containers": [_container(scope, model, name, number)], "serviceAccountName": account}
     if model.modelUri:
         container = spec["containers"][0]["name"]
         image, secret = model.storageInitializerImage, model.envSecretRefName
         spec = storage.fetched(spec, storage.Wanted(name, container, model.modelUri, image, secret), scope)
-    if scope.config.user is not None:
-        spec["securityContext"] = {"runAsUser": scope.config.user}
-    spec = pieces.add_volumes(spec, pieces.podinfo_volume())
     meta = scope.meta(name, {"app": name, **chosen}, annotations)
     pod_meta = {"labels": meta["labels"], "annotations": annotations or None}
-    template = {"metadata": pod_meta, "spec": spec}
+    template = {"metadata": pod_meta, "spec": deployments.finished(scope, spec)}
     body = {"replicas": _replicas(scope, model), "selector": {"matchLabels": chosen}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
 
@@ -80,17 +75,16 @@ def _container(scope: Scope, model: ExplainerModel, name: str, number: int) -> O
         "name": name,
         "image": config.explainer_v2_image if v2 else config.explainer_image,
         "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": "http", "containerPort": number, "protocol": "TCP"}],
         "livenessProbe": pieces.tcp_probe("http", 60),
         "readinessProbe": pieces.tcp_probe("http", 20),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
     }
     if "image" not in written:
-        fallback["securityContext"] = pieces.restricted(config.user, read_only=False)
+        fallback["securityContext"] = pieces.restricted(config.user, is_ours=False)
     if not v2:
         fallback["args"] = _arguments(scope, model, number)
-    found = {**fallback, **written}
+    found = defaults.with_port({**fallback, **written}, "http", number)
     identity = {"SELDON_DEPLOYMENT_ID": scope.name}
     ours = {**identity, **(_mlserver(scope, model, number) if v2 else {})}
     found["env"] = pieces.merged(pieces.env(ours), written.get("env") or [])

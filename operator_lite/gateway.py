@@ -6,12 +6,11 @@ routes of one kind for a host, so gRPC is a second rule of the HTTPRoute unless 
 
 from collections.abc import Callable, Iterator, Sequence
 
-from operator_lite import explainer, services
+from operator_lite import explainer, names, services
 from operator_lite.config import Config
 from operator_lite.scope import Object, Scope, sharing
 
 API = "gateway.networking.k8s.io/v1"
-HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
 NODE_SERVICES = ("Model", "Router", "Combiner", "Transformer", "OutputTransformer", "Generic")
 SERVICES = {
     "tensorflow": ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"),
@@ -36,12 +35,12 @@ def all_of(scopes: Sequence[Scope]) -> Iterator[Object]:
 
 def hosts(scope: Scope) -> list[str]:
     """The host names that the resource answers to; none is any."""
-    found = [each.strip() for each in scope.annotation(HOSTS, "*").split(",")]
+    found = [each.strip() for each in scope.annotation(names.HOSTS, "*").split(",")]
     return [] if "*" in found else [each for each in found if each]
 
 
 def _route(scope: Scope, kind: str, listener: str, rules: list[Object]) -> Object:
-    parent = _parent(scope.annotation(GATEWAY), scope.config, listener)
+    parent = _parent(scope.annotation(names.GATEWAY), scope.config, listener)
     spec = {"parentRefs": [parent], "hostnames": hosts(scope) or None, "rules": rules}
     return {"apiVersion": API, "kind": kind, "metadata": scope.meta(scope.id), "spec": spec}
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from operator_lite import explainer, services
+from operator_lite import explainer, names, services
 from operator_lite.scope import Object, Scope, sharing
 
 API = "networking.istio.io/v1beta1"
 GRPC = ".*tensorflow.*|.*seldon.protos.*|.*inference.*"
-HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
 RETRIES, RETRIES_TIMEOUT = "seldon.io/istio-retries", "seldon.io/istio-retries-timeout"
 
 
@@ -24,8 +23,8 @@ def _virtual_service(scopes: Sequence[Scope]) -> Object:
     headers = {"seldon": {"exact": first.name}, "namespace": {"exact": first.namespace}}
     grpc = {"match": [{"uri": {"regex": GRPC}, "headers": headers}]}
     spec = {
-        "hosts": [each.strip() for each in first.annotation(HOSTS, "*").split(",")],
-        "gateways": [first.annotation(GATEWAY) or first.config.gateway],
+        "hosts": [each.strip() for each in first.annotation(names.HOSTS, "*").split(",")],
+        "gateways": [first.annotation(names.GATEWAY) or first.config.gateway],
         "http": [
             *(route for scope in scopes for route in _explained(scope)),
             {**rest, **_shared(scopes, 0), **_retries(first)},

@@ -2,17 +2,17 @@
 
 import hashlib
 
-from executor.manifest.seldon_shape import PredictorModel
+from executor.manifest.seldon_shape import SERVICE_NAME, PredictorModel
 
 LENGTH_MAX = 63
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 ID = "seldon-deployment-id"
 APP = "seldon-app"
-SERVICE = "seldon.io/svc-name"
 ENGINE = "seldon-container-engine"
 HAS_ENGINE = "seldon-deployment-contains-svcorch"
 PODINFO = "seldon-podinfo"
+HOSTS, GATEWAY = "seldon.io/istio-host", "seldon.io/istio-gateway"
 NO_INITIALIZER = "seldon.io/no-storage-initializer"
 
 
@@ -37,7 +37,7 @@ def pods(deployment: str, predictor: PredictorModel, index: int, prefixed: bool)
 
 def predictor(deployment: str, model: PredictorModel) -> str:
     """The Service of a predictor, and what belongs to all of it."""
-    return model.annotations.get(SERVICE) or short(f"{deployment}-{model.name}")
+    return model.annotations.get(SERVICE_NAME) or short(f"{deployment}-{model.name}")
 
 
 def container(deployment: str, predictor: PredictorModel, name: str) -> str:

@@ -3,6 +3,7 @@ which.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from operator_lite import names
@@ -25,20 +26,26 @@ def env(values: Mapping[str, object]) -> list[Object]:
 
 
 def merged(*groups: Iterable[Object]) -> list[Object]:
-    """Variables of several groups, each name once; later groups win. Server-side apply takes no name twice."""
-    found = {each.get("name"): each for group in groups for each in group}
+    """Variables of several groups, each name once, since server-side apply takes none twice. Later groups win, and
+    theirs stand where they have them: one may refer to those before it.
+    """
+    found: dict[Any, Object] = {}
+    for each in chain(*groups):
+        found.pop(each.get("name"), None)
+        found[each.get("name")] = each
     return list(found.values())
 
 
-def restricted(user: int | None, read_only: bool) -> Object:
-    """What Kubernetes' pod security standard "restricted" asks of a container, and a root that cannot be written."""
+def restricted(user: int | None, is_ours: bool) -> Object:
+    """What Kubernetes' pod security standard "restricted" asks of a container that runs as `user`, and a root that
+    cannot be written. An image that is not ours may be root's, where nobody says a user; a pod's author may want root.
+    """
     return {
-        "runAsUser": user,
-        "runAsNonRoot": True,
+        "runAsNonRoot": True if user or (user is None and is_ours) else None,
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
-        "readOnlyRootFilesystem": True if read_only else None,
+        "readOnlyRootFilesystem": True if is_ours else None,
     }
 
 

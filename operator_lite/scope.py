@@ -19,7 +19,6 @@ from operator_lite.config import Config
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one."""
 
-NO_ENGINE = "seldon.io/no-engine"
 V2 = ("v2", "kfserving")
 """Two names of one protocol."""
 
@@ -70,7 +69,7 @@ class Scope:
     @property
     def has_engine(self) -> bool:
         """Whether an executor stands before the graph."""
-        return self.predictor.annotations.get(NO_ENGINE) != "true"
+        return self.predictor.has_engine
 
     @property
     def explainer(self) -> ExplainerModel | None:
@@ -104,20 +103,27 @@ class Scope:
         found = [str(each.get("name", "")) for each in pod.containers()]
         return {name: by_name[name] for name in found if name in by_name}
 
-    def home(self) -> int | None:
-        """The componentSpec whose pods answer clients: they hold the executor, or the root where there is none.
-        None: the executor has pods of its own.
+    @property
+    def front(self) -> str:
+        """The node whose pods answer clients: they hold the executor, or it is the root where there is none.
+        Empty: the executor has pods of its own.
         """
-        if not self.has_engine:
-            wanted = self.predictor.graph.name
-        else:
-            local = [unit.name for unit in self.units if unit.endpoint.service_host == "localhost"]
-            wanted = local[0] if local else ""
-        return next((index for index, pod in self.pods() if wanted in self.nodes_in(pod)), None)
+        local = [unit.name for unit in self.units if unit.endpoint.service_host == "localhost"]
+        return next(iter(local), "") if self.has_engine else self.predictor.graph.name
+
+    def home(self) -> int | None:
+        """The componentSpec of those pods."""
+        return next((index for index, pod in self.pods() if self.front in self.nodes_in(pod)), None)
 
     def container(self, name: str) -> Opaque:
         """A node's container as the resource has it; empty if it has none."""
         return self.predictor.containers().get(name, {})
+
+    def user(self, node: str) -> int | None:
+        """Whom the pod of a node runs as; what is no node has a pod that says nothing."""
+        said = (pod.spec.get("securityContext") or {} for _, pod in self.pods() if node in self.nodes_in(pod))
+        found: int | None = next(said, {}).get("runAsUser", self.config.user)
+        return found
 
     def labels(self) -> dict[str, str]:
         """What every object of the predictor is labelled with."""

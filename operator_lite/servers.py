@@ -27,7 +27,7 @@ def filled(scope: Scope, unit: UnitModel, container: Opaque) -> Object:
     if not defaults.is_server(unit):
         return dict(container)
     image = scope.config.server(unit.implementation or "", scope.protocol)
-    found = _base(scope, image, container) if image is not None else dict(container)
+    found = _base(scope, unit, image, container) if image is not None else dict(container)
     if unit.implementation == TRITON:
         return _triton(scope, unit, found)
     if unit.implementation == TF and scope.protocol == "tensorflow":
@@ -40,7 +40,7 @@ def filled(scope: Scope, unit: UnitModel, container: Opaque) -> Object:
 
 def fetches(scope: Scope, unit: UnitModel) -> bool:
     """Whether the node's model is fetched before it starts."""
-    itself = unit.implementation == TRITON and scope.annotation(names.NO_INITIALIZER) == "true"
+    itself = unit.implementation == TRITON and scope.model.spec.annotations.get(names.NO_INITIALIZER) == "true"
     return bool(unit.modelUri) and not itself
 
 
@@ -60,7 +60,7 @@ def sidecars(scope: Scope, unit: UnitModel) -> list[Object]:
     if image is None:
         return []
     found: Object = {"name": TF_SIDECAR, "ports": [{"containerPort": 2000}, {"containerPort": 2001}]}
-    return [{**_base(scope, image, found), "args": _tensorflow(unit, 2000, 2001)}]
+    return [{**_base(scope, unit, image, found), "args": _tensorflow(unit, 2000, 2001)}]
 
 
 def parameters(scope: Scope, unit: UnitModel) -> list[Object]:
@@ -88,12 +88,12 @@ def _text(name: str, value: str) -> Object:
     return {"name": name, "value": value, "type": "STRING"}
 
 
-def _base(scope: Scope, image: Image, container: Opaque) -> Object:
+def _base(scope: Scope, unit: UnitModel, image: Image, container: Opaque) -> Object:
     """A container of ours, under the strictest security that its image is known to stand."""
     fallback: Object = {
         "name": container["name"],
         "image": image.name,
-        "securityContext": pieces.restricted(scope.config.user, image.is_ours),
+        "securityContext": pieces.restricted(scope.user(unit.name), image.is_ours),
     }
     if "image" in container:
         return dict(container)

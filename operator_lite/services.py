@@ -40,7 +40,7 @@ def _node(scope: Scope, name: str) -> Object:
 
 def _predictor(scope: Scope) -> Object:
     labels = {names.APP: scope.service, **scope.predictor.labels}
-    headless = scope.annotation(HEADLESS, "false").lower() != "false"
+    headless = scope.annotation(HEADLESS, "false") != "false"
     secure = bool(scope.secret)
     return service(scope, scope.service, labels, {names.APP: scope.service}, ports(scope), secure, headless)
 

@@ -14,6 +14,8 @@ from executor.manifest.local import Paths
 from executor.manifest.parameters import typed
 from executor.manifest.profile import Profile, Terms
 from executor.manifest.seldon_shape import (
+    NO_ENGINE,
+    SERVICE_NAME,
     DeploymentModel,
     DeploymentSpecModel,
     EndpointModel,
@@ -150,13 +152,12 @@ def _check_traffic(model: DeploymentSpecModel, path: Path, report: Report) -> No
 
 
 def _check_services(model: DeploymentSpecModel, path: Path, report: Report) -> None:
-    key = "seldon.io/svc-name"
-    names = Counter(each.annotations[key] for each in model.predictors if key in each.annotations)
+    names = Counter(each.annotations[SERVICE_NAME] for each in model.predictors if SERVICE_NAME in each.annotations)
     for index, each in enumerate(model.predictors):
         at = (*path, "predictors", index)
-        name = each.annotations.get(key, "")
+        name = each.annotations.get(SERVICE_NAME, "")
         if names[name] > 1:
-            report.add((*at, "annotations", key), f'service name "{name}" is used by more than one predictor')
+            report.add((*at, "annotations", SERVICE_NAME), f'service name "{name}" is used by more than one predictor')
         if model.serverType == "kafka":
             given = {entry.get("name") for entry in each.svcOrchSpec.env}
             lacking = [env for env in _KAFKA_ENV if env not in given]
@@ -194,9 +195,9 @@ def _predictor(
 
 
 def _check_no_engine(model: PredictorModel, path: Path, report: Report) -> None:
-    key = "seldon.io/no-engine"
-    if key in model.annotations and model.graph.children:
-        report.add((*path, "annotations", key), "a graph of more than one node cannot run without the engine")
+    """Seldon asks this of any value of the annotation."""
+    if NO_ENGINE in model.annotations and model.graph.children:
+        report.add((*path, "annotations", NO_ENGINE), "a graph of more than one node cannot run without the engine")
 
 
 def _check_unit(

@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from executor.manifest.document import Path
 from executor.manifest.profile import Terms
 from executor.manifest.seldon_shape import (
+    SERVICE_NAME,
     DeploymentModel,
     DeploymentSpecModel,
     ExplainerModel,
@@ -27,8 +28,6 @@ EXPLAINERS = (
     "AnchorTabular", "AnchorImages", "AnchorText", "Counterfactuals", "Contrastive", "KernelShap",
     "IntegratedGradients", "ALE", "TreeShap",
 )  # fmt: skip
-SERVICE_NAME = "seldon.io/svc-name"
-NO_ENGINE = "seldon.io/no-engine"
 NUMBERS = ("seldon.io/executor-logger-queue-size", "seldon.io/executor-logger-write-timeout-ms")
 """Annotations that are whole numbers."""
 
@@ -70,6 +69,7 @@ class PodSpec(Part):
     initContainers: list[Named] = []
     volumes: list[Named] = []
     affinity: Affinity = Affinity()
+    securityContext: Opaque = {}
 
 
 class PodMetadata(Part):
@@ -89,7 +89,7 @@ def check(model: DeploymentModel, report: Report, terms: Terms) -> None:
     _check_label(model.metadata.name, ("metadata", "name"), report, dots=True)
     for index, each in enumerate(model.spec.predictors):
         _check_predictor(each, ("spec", "predictors", index), report)
-    if not all(NO_ENGINE in each.annotations for each in model.spec.predictors):
+    if any(each.has_engine for each in model.spec.predictors):
         _check_spoken(model.spec, report, terms)
 
 

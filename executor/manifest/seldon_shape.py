@@ -18,6 +18,8 @@ TransportName = Literal["rest", "grpc"]
 Opaque = dict[str, Any]
 """Kubernetes' business: carried along, never looked into."""
 IntOrText = int | str
+NO_ENGINE, SERVICE_NAME = "seldon.io/no-engine", "seldon.io/svc-name"
+"""Annotations of predictors."""
 
 
 class ParameterModel(Model):
@@ -204,6 +206,11 @@ class PredictorModel(Model):
     protocol: ProtocolName | None = None
     transport: TransportName | None = None
     """Published manifests have these two here as well as in `spec`. A cluster drops them, so they have no effect."""
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether an executor stands before the graph."""
+        return self.annotations.get(NO_ENGINE) != "true"
 
     def containers(self) -> dict[str, Opaque]:
         """The containers of all pods, by name."""

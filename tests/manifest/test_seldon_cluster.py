@@ -94,6 +94,7 @@ def test_what_is_wrong_with_a_predictor(text: str, path: str, message: str) -> N
             "spec.containers[0].env[1].name",
             "required, but missing",
         ),
+        ("spec: {securityContext: 7}", "spec.securityContext", "must be a mapping, not the number 7"),
         ("spec: {volumes: x}", "spec.volumes", 'must be a list, not "x"'),
         ("metadata: {labels: {a: 1}}", "metadata.labels.a", "must be text, not the number 1; put it in quotes"),
     ],
@@ -136,9 +137,10 @@ def test_what_the_executor_cannot_do_is_refused() -> None:
     ]
 
 
-def test_without_an_executor_it_does_not_matter() -> None:
-    predictor = f'{{name: p, annotations: {{seldon.io/no-engine: "true"}}, {GRAPH}}}'
-    assert spoken(f"  protocol: v2\n  predictors: [{predictor}]\n") == []
+@pytest.mark.parametrize(("value", "refused"), [("true", []), ("false", ["spec.protocol"]), ("", ["spec.protocol"])])
+def test_without_an_executor_it_does_not_matter(value: str, refused: list[str]) -> None:
+    predictor = f'{{name: p, annotations: {{seldon.io/no-engine: "{value}"}}, {GRAPH}}}'
+    assert [path for path, _ in spoken(f"  protocol: v2\n  predictors: [{predictor}]\n")] == refused
 
 
 def test_the_local_profile_asks_for_none_of_it() -> None:

@@ -57,6 +57,36 @@ def test_the_initializer_and_the_explainer_of_a_seldon_config() -> None:
     assert (found.explainer_image, found.explainer_v2_image) == ("e:1", "e:2")
 
 
+def test_related_images_go_before_all_others() -> None:
+    names = ("EXECUTOR", "STORAGE_INITIALIZER", "EXPLAINER", "SKLEARNSERVER", "TENSORFLOW", "TFPROXY")
+    environment = {f"RELATED_IMAGE_{name}": f"{name.lower()}:1" for name in names}
+    server = '{"protocols": {"seldon": {"image": "s"}, "v2": {"image": "v"}}}'
+    config_map = {
+        "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "e:1",
+        "storageInitializer": '{"image": "rclone:1"}',
+        "explainer": '{"image": "e:1", "image_v2": "e:2"}',
+        "predictor_servers": f'{{"SKLEARN_SERVER": {server}, "XGBOOST_SERVER": {server}}}',
+    }
+    found = config.read(environment, config_map)
+    assert (found.engine().name, found.fetcher().name) == ("executor:1", "storage_initializer:1")
+    assert (found.explainer_image, found.explainer_v2_image) == ("explainer:1", "e:2")
+    protocols = ("seldon", "v2", "tensorflow")
+    images = {
+        name: [image and image.name for image in (found.server(f"{name}_SERVER", each) for each in protocols)]
+        for name in ("SKLEARN", "XGBOOST", "TENSORFLOW")
+    }
+    assert images == {
+        "SKLEARN": ["sklearnserver:1", "v", None],
+        "XGBOOST": ["s", "v", None],
+        "TENSORFLOW": ["tfproxy:1", None, "tensorflow:1"],
+    }
+
+
+def test_a_related_image_that_is_empty_is_none() -> None:
+    empty = {"RELATED_IMAGE_STORAGE_INITIALIZER": "", "RELATED_IMAGE_SKLEARNSERVER": ""}
+    assert config.read(empty, empty) == config.Config()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -1,5 +1,6 @@
 """Tests `defaults`: what is filled in, and with it `containers`, which says it to nodes."""
 
+import pytest
 from support.resources import CONFIG, ONE, container, made, of_kind, scope_of, sdep, variables
 
 from operator_lite import defaults, resource
@@ -40,6 +41,43 @@ def test_ports_run_over_the_whole_resource_and_stay_with_a_containers_name() -> 
     ]
 
 
+def listed(ports: str) -> list[tuple[str, int]]:
+    """The ports of a node that writes some down itself."""
+    spec = ONE.replace('image: "model:1"', f'image: "model:1", ports: {ports}')
+    (deployment,) = of_kind(made(spec), "Deployment").values()
+    found = container(deployment, "model")
+    keys = [(each["containerPort"], each.get("protocol", "TCP")) for each in found["ports"]]
+    assert len(keys) == len(set(keys))
+    said = variables(found)
+    kinds = {"http": "HTTP_SERVICE", "grpc": "GRPC_SERVICE", "metrics": "METRICS_SERVICE"}
+    told = {name: int(said[f"PREDICTIVE_UNIT_{kind}_PORT"]) for name, kind in kinds.items()}
+    assert told.items() <= {(each.get("name"), each["containerPort"]) for each in found["ports"]}
+    return [(each.get("name", ""), each["containerPort"]) for each in found["ports"]]
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        ("[{containerPort: 9000}]", [("http", 9000), ("grpc", 9500), ("metrics", 6000)]),
+        ("[{containerPort: 6000}, {containerPort: 9500, protocol: TCP}, {containerPort: 7}]",
+         [("metrics", 6000), ("grpc", 9500), ("", 7), ("http", 9000)]),
+        ("[{name: http, containerPort: 9500}]", [("http", 9500), ("grpc", 9501), ("metrics", 6000)]),
+        ("[{name: http, containerPort: 6000}]", [("http", 6000), ("grpc", 9500), ("metrics", 6001)]),
+        ("[{name: own, containerPort: 9000}]", [("own", 9000), ("http", 9001), ("grpc", 9500), ("metrics", 6000)]),
+        ("[{name: own, containerPort: 9000, protocol: UDP}]",
+         [("own", 9000), ("http", 9000), ("grpc", 9500), ("metrics", 6000)]),
+    ],
+)  # fmt: skip
+def test_a_number_is_listed_once(ports: str, expected: list[tuple[str, int]]) -> None:
+    assert listed(ports) == expected
+
+
+def test_a_port_that_had_to_move_is_not_given_to_another_container() -> None:
+    pods = "[{spec: {containers: [{name: a, ports: [{name: own, containerPort: 9000}]}, {name: b}]}}]"
+    scope = scope_of(f"predictors: [{{name: p, componentSpecs: {pods}, graph: {{name: a, children: [{{name: b}}]}}}}]")
+    assert [unit.endpoint.httpPort for unit in units(scope.predictor.graph)] == [9001, 9002]
+
+
 def test_hosts_are_local_in_the_first_pod_alone() -> None:
     found = {unit.name: unit.endpoint for unit in units(scope_of(TWO).predictor.graph)}
     assert {name: each.service_host for name, each in found.items()} == {
@@ -75,6 +113,20 @@ def test_values_of_parameters_are_text() -> None:
     (deployment,) = of_kind(made(listed), "Deployment").values()
     said = variables(container(deployment, "model"))["PREDICTIVE_UNIT_PARAMETERS"]
     assert said == '[{"name":"a","value":"true","type":"BOOL"}]'
+
+
+def test_variables_of_the_user_keep_their_order_so_that_they_may_refer_to_one_another() -> None:
+    theirs = [{"name": "OWN", "value": "7"}, {"name": "MLSERVER_HTTP_PORT", "value": "$(OWN)"}]
+    said = [*theirs, {"name": "PREDICTOR_ID", "value": "no"}]
+    (deployment,) = of_kind(made(ONE.replace('"model:1"', f'"model:1", env: {said}')), "Deployment").values()
+    found = container(deployment, "model")["env"]
+    kept = found.index(theirs[0])
+    assert found[kept : kept + 2] == theirs
+    assert found.index({"name": "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", "value": "9000"}) < kept
+    assert [each["value"] for each in found if each["name"] in ("MLSERVER_HTTP_PORT", "PREDICTOR_ID")] == [
+        "$(OWN)",
+        "main",
+    ]
 
 
 def test_nothing_is_filled_in_for_the_stored_resource() -> None:

@@ -1,6 +1,7 @@
 """Tests `deployments`: which there are, and how many pods each has."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.resources import CONFIG, ONE, made, of_kind, pod
@@ -53,3 +54,65 @@ def test_the_executor_stands_beside_the_first_node_of_the_first_pod() -> None:
 def test_pods_have_no_user_where_the_configuration_has_none() -> None:
     (deployment,) = of_kind(made(ONE, replace(CONFIG, user=None)), "Deployment").values()
     assert "securityContext" not in pod(deployment)
+
+
+SERVED = """\
+predictors:
+- name: main
+  componentSpecs: [{spec: {securityContext: SAID, containers: [{name: b}]}}]
+  graph:
+    name: router
+    implementation: EPSILON_GREEDY
+    children:
+    - {name: b, implementation: SKLEARN_SERVER, modelUri: "gs://b"}
+    - {name: t, implementation: TENSORFLOW_SERVER, modelUri: "gs://t"}
+"""
+
+
+def secured(said: str, **config: Any) -> tuple[dict[str, Any] | None, dict[str, tuple[Any, Any]]]:
+    """The pod's security, and of each container the user and whether it must not be root."""
+    (deployment,) = of_kind(made(SERVED.replace("SAID", said), replace(CONFIG, **config)), "Deployment").values()
+    spec = pod(deployment)
+    every = {each["name"]: each["securityContext"] for each in [*spec["initContainers"], *spec["containers"]]}
+    users = {name: (each.get("runAsUser"), each.get("runAsNonRoot")) for name, each in every.items()}
+    return spec.get("securityContext"), users
+
+
+@pytest.mark.parametrize(
+    ("said", "pod_security"),
+    [
+        ("{}", {"runAsUser": 8888, "fsGroup": 8888}),
+        ("{runAsUser: 5}", {"runAsUser": 5, "fsGroup": 8888}),
+        ("{fsGroup: 6}", {"runAsUser": 8888, "fsGroup": 6}),
+    ],
+)
+def test_what_a_pods_author_says_of_its_user_counts_for_containers_of_ours_too(
+    said: str, pod_security: dict[str, int]
+) -> None:
+    found, users = secured(said)
+    assert found == pod_security
+    assert users.pop("seldon-container-engine") == (8888, True)
+    assert set(users) == {"b", "t", "tfserving", "b-model-initializer", "t-model-initializer"}
+    assert set(users.values()) == {(None, True)}
+
+
+def test_an_author_may_want_root() -> None:
+    _, users = secured("{runAsUser: 0}")
+    assert users.pop("seldon-container-engine") == (8888, True)
+    assert set(users.values()) == {(None, None)}
+    assert secured("{runAsUser: 0}", engine_user=None)[1]["seldon-container-engine"] == (None, None)
+
+
+def test_images_of_others_start_where_nobody_says_a_user() -> None:
+    found, users = secured("{}", user=None)
+    assert found == {"fsGroup": 8888}
+    assert users == {
+        **dict.fromkeys(("t", "tfserving"), (None, None)),
+        **dict.fromkeys(("b", "b-model-initializer", "t-model-initializer"), (None, True)),
+        "seldon-container-engine": (8888, True),
+    }
+
+
+def test_the_volume_of_an_executor_is_its_own_whoever_it_is() -> None:
+    assert secured("{}", engine_user=None)[0] == {"runAsUser": 8888, "fsGroup": 8888}
+    assert secured("{}", engine_user=None, user=None)[0] is None

@@ -29,6 +29,23 @@ def test_how_many_pods(explainer: str, more: str, replicas: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        ("[{name: own, containerPort: 8}]", [("own", 8), ("http", 9000)]),
+        ("[{containerPort: 9000}]", [("http", 9000)]),
+        ("[{name: own, containerPort: 9000}]", [("own", 9000), ("http", 9001)]),
+    ],
+)
+def test_its_probes_find_their_port(ports: str, expected: list[tuple[str, int]]) -> None:
+    found = container(
+        explained(f"{{type: ALE, containerSpec: {{ports: {ports}}}}}")["iris-main-explainer"], "iris-main-explainer"
+    )
+    assert [(each["name"], each["containerPort"]) for each in found["ports"]] == expected
+    assert found["readinessProbe"]["tcpSocket"] == {"port": "http"}
+    assert f"--http_port={dict(expected)['http']}" in found["args"]
+
+
+@pytest.mark.parametrize(
     ("explainer", "port"),
     [
         ("{type: ALE}", 9000),

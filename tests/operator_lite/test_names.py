@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from executor.manifest.seldon_shape import PredictorModel
+from executor.manifest.seldon_shape import SERVICE_NAME, PredictorModel
 from operator_lite import names
 
 
@@ -36,5 +36,5 @@ def test_long_ones_keep_the_prefix_where_it_fits(deployment: str, prefixed: bool
 
 
 def test_a_service_has_the_name_that_is_asked_for() -> None:
-    asked = predictor("p").model_copy(update={"annotations": {names.SERVICE: "mine"}})
+    asked = predictor("p").model_copy(update={"annotations": {SERVICE_NAME: "mine"}})
     assert (names.predictor("d", asked), names.predictor("d", predictor("p"))) == ("mine", "d-p")

@@ -7,6 +7,7 @@ from typing import Any
 from support.resources import CONFIG, container, made, of_kind, pod, variables
 
 from operator_lite.config import Config, Image
+from operator_lite.names import NO_INITIALIZER
 
 V2 = replace(CONFIG, engine_image="executor:v2")
 
@@ -75,6 +76,13 @@ def test_triton_without_initializer_needs_no_secret() -> None:
     assert "initContainers" not in pod(deployment)
     assert "envFrom" not in container(deployment, "m")
     assert "--model-repository=gs://m" in container(deployment, "m")["args"]
+
+
+def test_the_initializer_is_there_whatever_the_resource_is_annotated_with() -> None:
+    unit = "graph: {name: m, implementation: TRITON_SERVER, modelUri: 'gs://m'}"
+    objects = made(f"protocol: v2\npredictors: [{{name: p, {unit}}}]", V2, annotations={NO_INITIALIZER: "true"})
+    (deployment,) = of_kind(objects, "Deployment").values()
+    assert [each["name"] for each in pod(deployment)["initContainers"]] == ["m-model-initializer"]
 
 
 def test_servers_of_ours_are_asked_whether_they_are_ready() -> None:

@@ -12,7 +12,7 @@ def test_nodes_in_other_pods_have_no_address_so_that_executors_balance() -> None
     assert apart["clusterIP"] == "None"
 
 
-@pytest.mark.parametrize(("value", "headless"), [("true", True), ("", True), ("false", False), ("False", False)])
+@pytest.mark.parametrize(("value", "headless"), [("true", True), ("", True), ("false", False), ("False", True)])
 def test_clients_may_ask_for_the_same(value: str, headless: bool) -> None:
     service = of_kind(made(ONE, annotations={"seldon.io/headless-svc": value}), "Service")["iris-main"]
     assert (service["spec"].get("clusterIP") == "None") is headless
