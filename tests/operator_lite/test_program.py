@@ -79,15 +79,15 @@ def test_one_that_never_led_ends_well(cluster: Cluster) -> None:
 
 def test_a_config_map_wins_over_the_environment(cluster: Cluster) -> None:
     environment = {"TRAFFIC": "istio", "CONTROLLER_ID": "a"}
-    found = program.configuration(cluster.api, options(cluster), environment)
+    found = program.reader(cluster.api, options(cluster), environment)()
     assert (found.traffic, found.controller_id) == ("istio", "a")
     meta = {"name": "millrace-config", "namespace": cluster.namespace}
     cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"TRAFFIC": "none"}})
-    found = program.configuration(cluster.api, options(cluster), environment)
+    found = program.reader(cluster.api, options(cluster), environment)()
     assert (found.traffic, found.controller_id) == ("none", "a")
     cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"TRAFFIC": "boats"}})
     with pytest.raises(ManifestError, match="TRAFFIC: must be one of gateway, istio, none"):
-        program.configuration(cluster.api, options(cluster), environment)
+        program.reader(cluster.api, options(cluster), environment)()
 
 
 def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
