@@ -28,6 +28,17 @@ def may_apply(wanted: Object, observed: Iterable[Object], waiting: Collection[st
     return wanted["kind"] not in TRAFFIC or shares.may_change(wanted, live, waiting)
 
 
+def is_let_in(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:
+    """Whether requests get in as they should. While they do not, another way in (`TRAFFIC` was changed) stays, and with
+    it all that it leads to.
+    """
+    found = {key(each): each for each in observed}
+    routes = [each for each in wanted if each["kind"] in TRAFFIC]
+    ways = {each["apiVersion"] for each in routes}
+    others = [each for each in found.values() if each["kind"] in TRAFFIC and each["apiVersion"] not in ways]
+    return not others or all(status.is_ready(found.get(key(each))) for each in routes)
+
+
 def obsolete(wanted: Iterable[Object], observed: Iterable[Object], serving: bool) -> list[Object]:
     """What may be deleted now of the resource's own objects; asked again after each pass, until nothing is left."""
     kept = {key(each) for each in wanted}

@@ -227,7 +227,7 @@ class Reconciler:
         """Deletes what may go; seconds until more may."""
         observed = list(look.observed.values())
         held = any(kind in HOLDING or kind in TRAFFIC for kind, _ in look.faults)
-        serving = status.is_serving(wanted, observed) and not held
+        serving = status.is_serving(wanted, observed) and pruning.is_let_in(wanted, observed) and not held
         pause = self._unsettled(wanted, look) if serving else 0.0
         going = pruning.obsolete(wanted, observed, serving and not pause)
         for each in going:

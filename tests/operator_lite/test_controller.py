@@ -17,7 +17,7 @@ from operator_lite.config import Config
 from operator_lite.desired import KEPT
 
 SERVICE, ROUTE, HPA, CLAIM = map(kind_of, ("Service", "HTTPRoute", "HorizontalPodAutoscaler", "PersistentVolumeClaim"))
-SCALED = kind_of("ScaledObject")
+SCALED, VIRTUAL = kind_of("ScaledObject"), kind_of("VirtualService")
 OLD = "iris-main-0-model"
 
 
@@ -119,6 +119,31 @@ def test_a_predictor_that_broke_is_relieved_at_once(cluster: Cluster, operator: 
     cluster.sdep("iris", shared(50, 50))
     until(lambda: cluster.condition("iris", "Ready")["observedGeneration"] == 3)
     assert weights(cluster) == {"iris-main": 100, "iris-canary": 0}
+
+
+def test_another_way_in_takes_over_when_a_gateway_has_accepted_it(cluster: Cluster, operator: Running) -> None:
+    running = operator(cluster, Config(image="millrace:test", traffic="istio"))
+    cluster.sdep("iris", shared(80, 20))
+    cluster.all_ready("iris")
+    running.use(Config(image="millrace:test"))
+    until(lambda: cluster.names(ROUTE) == ["iris"])
+    cluster.sdep("iris", shared(100))
+    cluster.all_ready("iris")
+    assert cluster.names(VIRTUAL) == ["iris"]
+    assert cluster.names(DEPLOYMENT) == ["iris-canary-0-model", OLD]
+    accept(cluster)
+    until(lambda: cluster.names(VIRTUAL) == [] and cluster.names(DEPLOYMENT) == [OLD])
+    assert cluster.names(ROUTE) == ["iris"]
+
+
+def accept(cluster: Cluster) -> None:
+    """Says of the route what the controller of a Gateway would."""
+    found = live(cluster, ROUTE, "iris")
+    condition = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+                 "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    parent = {"parentRef": found["spec"]["parentRefs"][0], "controllerName": "example.org/gateway"}
+    said = {"parents": [{**parent, "conditions": [condition]}]}
+    cluster.api.replace({**found, "status": said}, "status", manager="gateway")
 
 
 def test_who_scales_takes_the_number_of_pods_as_it_is(cluster: Cluster, operator: Running) -> None:

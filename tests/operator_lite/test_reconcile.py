@@ -10,6 +10,7 @@ from support.operators import Running
 from support.resources import ONE
 
 from operator_lite import reconcile
+from operator_lite.config import Config
 from operator_lite.kinds import RESOURCE
 
 ROUTE, HPA = kind_of("HTTPRoute"), kind_of("HorizontalPodAutoscaler")
@@ -112,6 +113,26 @@ def test_kinds_that_a_cluster_lacks_are_a_condition(operator: Running, tmp_path:
     finally:
         for each in (running,):
             each.stop()
+        server.stop()
+
+
+def test_the_way_in_that_works_stays_where_the_one_that_is_wanted_is_not_installed(
+    operator: Running, tmp_path: Any
+) -> None:
+    server = served(without=("HTTPRoute", "GRPCRoute"))
+    try:
+        fragile = Cluster(server.kubeconfig(tmp_path / "kubeconfig"))
+        running = operator(fragile, Config(image="millrace:test", traffic="istio"))
+        fragile.sdep("iris", SPEC)
+        fragile.all_ready("iris")
+        running.use(Config(image="millrace:test"))
+        until(lambda: fragile.condition("iris", "RoutesReady")["reason"] == "NotInstalled")
+        assert fragile.names(kind_of("VirtualService")) == ["iris"]
+        assert fragile.names(kind_of("DestinationRule")) == ["iris-main"]
+        running.use(Config(image="millrace:test", traffic="none"))
+        until(lambda: fragile.names(kind_of("VirtualService")) == [])
+    finally:
+        running.stop()
         server.stop()
 
 
