@@ -232,11 +232,21 @@ class Reconciler:
         going = pruning.obsolete(wanted, observed, serving and not pause)
         for each in going:
             if not each["metadata"].get("deletionTimestamp"):
-                # Executors call nodes until they are gone, so their Deployment stays in sight until then.
-                self._api.delete(each, wait_for_dependents=each["kind"] == "Deployment")
-                self._applied.drop(each)
-                self._events.did(look.resource, "Delete", *kinds.key(each))
+                self._delete(each, look)
         return pause if pause and pruning.obsolete(wanted, observed, True) else None
+
+    def _delete(self, gone: Object, look: Look) -> None:
+        """Deletes one object. What the server refuses is noted, as when one is applied."""
+        try:
+            # Executors call nodes until they are gone, so their Deployment stays in sight until then.
+            self._api.delete(gone, wait_for_dependents=gone["kind"] == "Deployment")
+        except Unreachable:
+            raise
+        except ApiError as error:
+            self._fault(look, kinds.key(gone), error.message)
+        else:
+            self._applied.drop(gone)
+            self._events.did(look.resource, "Delete", *kinds.key(gone))
 
     def _unsettled(self, wanted: list[Object], look: Look) -> float:
         """Seconds until the routes' last change has been heard of everywhere."""

@@ -95,6 +95,22 @@ def test_what_cannot_be_replaced_keeps_serving(server: ApiServer, fragile: Clust
     until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
 
 
+def test_what_cannot_be_deleted_holds_up_nothing_else(server: ApiServer, fragile: Cluster, operator: Running) -> None:
+    running = operator(fragile)
+    scaled = yaml.safe_load(ONE)
+    scaled["predictors"][0]["componentSpecs"][0]["hpaSpec"] = {"maxReplicas": 2}
+    fragile.sdep("iris", scaled)
+    fragile.all_ready("iris")
+    server.fail("delete", "/horizontalpodautoscalers/", 403, "it is guarded")
+    fragile.sdep("iris", NEW)
+    fragile.all_ready("iris")
+    until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
+    assert fragile.names(HPA) == ["iris-main-0-model"]
+    until(lambda: running.queue.failing == 1 and "InternalError" in fragile.reasons("iris"))
+    server.heal()
+    until(lambda: fragile.names(HPA) == [] and running.queue.failing == 0)
+
+
 def test_kinds_that_a_cluster_lacks_are_a_condition(operator: Running, tmp_path: Any) -> None:
     server = served(without=("HTTPRoute", "GRPCRoute", "ScaledObject", "VirtualService", "DestinationRule"))
     try:
