@@ -46,7 +46,7 @@ class World(Protocol):
         """A SeldonDeployment."""
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace, where they matter."""
+        """The labels of a namespace, where they matter. Raises `ApiError` when they cannot be read."""
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """An object, if it is known of."""
@@ -161,9 +161,10 @@ class Reconciler:
         if trouble is not None and trouble.code == 404:
             look.absent[kind.name] = f"the cluster has no {kind}"
             return
+        if trouble is not None:
+            self._fault(look, key, trouble.message)
+            return
         try:
-            if trouble is not None:
-                raise trouble
             live = self._world.find(kind, *kinds.place(wanted)) or self._api.get(kind, *kinds.place(wanted))
             done = self._brought(wanted, live, look)
         except Unreachable:

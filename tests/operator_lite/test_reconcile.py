@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 from support.apiserver import ApiServer
+from support.apistore import Refused
 from support.cluster import DEPLOYMENT, SPEC, Cluster, kind_of, served, until
 from support.operators import Running
 from support.resources import ONE
@@ -160,6 +161,28 @@ def test_kinds_that_it_may_not_read_are_told(server: ApiServer, fragile: Cluster
     fragile.make_ready("iris-main-0-model")
     until(lambda: "httproutes is forbidden" in fragile.status("iris")["description"])
     assert fragile.names(DEPLOYMENT) == ["iris-main-0-model"]
+
+
+def test_nothing_is_touched_while_it_is_not_known_whose_it_is(
+    server: ApiServer, fragile: Cluster, operator: Running
+) -> None:
+    labels = {"seldon.io/controller-id": "somebody"}
+    fragile.api.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fragile.namespace, "labels": labels}}, "kubectl"
+    )
+    running = operator(fragile, namespace="")
+    until(lambda: running.is_ready)
+    refused = Refused(403, "Forbidden", "namespaces is forbidden")
+    server.faults.append(lambda verb, path: refused if path == "/api/v1/namespaces" else None)
+    server.cut()
+    until(lambda: not running.is_ready)
+    fragile.sdep("iris", SPEC)
+    until(lambda: running.queue.failing == 1)
+    assert fragile.names(DEPLOYMENT) == []
+    assert fragile.status("iris") == {}
+    server.heal()
+    until(lambda: running.is_ready and running.queue.failing == 0)
+    assert fragile.names(DEPLOYMENT) == []
 
 
 def test_watches_that_are_cut_go_on(server: ApiServer, fragile: Cluster, operator: Running) -> None:
