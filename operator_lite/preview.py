@@ -105,6 +105,7 @@ class Preview:
             return [f"## {title}: would not be made: the cluster has no {kinds.of(wanted)}"]
         try:
             live = self._api.get(kinds.of(wanted), *kinds.place(wanted))
+            wanted = plan.fitted(wanted, live)
             step = plan.step(wanted, live)
             if live is None:
                 return [f"## {title}: would be made", *_difference({}, wanted, title)]

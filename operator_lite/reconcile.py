@@ -178,6 +178,7 @@ class Reconciler:
                 look.observed[key] = done
 
     def _brought(self, wanted: Object, live: Object | None, look: Look) -> Object | None:
+        wanted = plan.fitted(wanted, live)
         step = plan.step(wanted, live)
         kind, name = kinds.key(wanted)
         if live is None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from support import golden
-from support.cluster import DEPLOYMENT, Cluster, kind_of, of_seldon, until
+from support.cluster import DEPLOYMENT, Cluster, kind_of, node_of_seldon, of_seldon, until
 from support.operators import Running
 from support.resources import ONE, container, variables
 
@@ -240,6 +240,22 @@ def test_deployments_of_seldons_operator_are_taken_over_as_they_are(cluster: Clu
         "millrace-operator",
         "millrace-handover",
     }
+
+
+def test_services_of_seldons_operator_keep_their_address(cluster: Cluster, operator: Running) -> None:
+    apart = {**spec(), "annotations": {"seldon.io/engine-separate-pod": "true"}}
+    made = node_of_seldon(cluster, apart)
+    operator(cluster)
+    cluster.sdep("iris", apart)
+    cluster.all_ready("iris")
+    cluster.sdep("iris", {**apart, "replicas": 2})
+    cluster.all_ready("iris")
+    found = live(cluster, SERVICE, "iris-main-model")
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+    assert found["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+    assert {each["manager"] for each in found["metadata"]["managedFields"]} == {"millrace-operator"}
+    cluster.api.delete(found)
+    until(lambda: (cluster.get(SERVICE, "iris-main-model") or found)["spec"]["clusterIP"] == "None")
 
 
 def test_a_deployment_whose_selector_does_not_allow_it_is_reported(cluster: Cluster, operator: Running) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from support.apiserver import ApiServer
-from support.cluster import DEPLOYMENT, SPEC, Cluster, of_seldon, served
+from support.cluster import DEPLOYMENT, SPEC, Cluster, node_of_seldon, of_seldon, served
 from support.operators import Running
 from support.resources import CONFIG, ONE
 
@@ -83,6 +83,15 @@ def test_of_seldons_operator_what_would_be_taken_over(cluster: Cluster) -> None:
     assert any(each.startswith("-") and "OF_SELDON" in each for each in lines)
     assert not any(each.startswith(("-  replicas", "+  replicas")) for each in lines)
     assert cluster.api.get(*_deployment(cluster)) == before
+
+
+def test_of_services_of_seldons_operator_that_they_keep_their_address(cluster: Cluster) -> None:
+    apart = {**SPEC, "annotations": {"seldon.io/engine-separate-pod": "true"}}
+    node_of_seldon(cluster, apart)
+    cluster.sdep("iris", apart)
+    lines = shown(cluster)
+    assert "## Service iris-main-model: would be taken over and changed" in lines
+    assert "+  clusterIP: None" not in lines
 
 
 def test_what_would_not_be_done_is_a_problem(cluster: Cluster) -> None:
