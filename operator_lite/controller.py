@@ -55,7 +55,7 @@ class Controller:
         self._namespaces = (
             Mirror(api, NAMESPACE, self._namespace_changed, "", CONTROLLER, self._all_again) if not namespace else None
         )
-        self._reconciler = Reconciler(api, self, config, now, settle_s)
+        self._reconciler = Reconciler(api, self, config, now, settle_s, self._stop)
         metrics.gauge("queue", "Resources that wait for a look.", lambda: {(): len(self.queue)})
         metrics.gauge("failing", "Resources whose last look failed.", lambda: {(): self.queue.failing})
         metrics.gauge("resources", "Resources, by state.", self._states, ("state",))
@@ -138,7 +138,7 @@ class Controller:
         self._begin(self._resync, "resync")
 
     def stop(self, within_s: float = 60.0) -> None:
-        """Ends what goes on; looks that have begun are finished, if they do not take too long."""
+        """Ends what goes on. Looks that have begun end before their next change; they are waited for so long."""
         ends = time.monotonic() + within_s
         self._stop.set()
         self.queue.stop()

@@ -14,6 +14,7 @@ To apply is to say everything anew; the server changes what differs. An object i
 left it: that saves a request, and is all that is remembered.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,27 +82,35 @@ class Look:
 
     def confirm(self, api: Api) -> None:
         """Asks the server itself whether the resource is there still: our copy may be older than the news that its
-        objects are gone, and they are not to come back. Raises `_Gone`.
+        objects are gone, and they are not to come back. Raises `_Over`.
         """
         if not self.confirmed:
             fresh = api.get(kinds.of(self.resource), *kinds.place(self.resource))
             meta = (fresh or {}).get("metadata") or {}
             if meta.get("uid") != self.resource["metadata"]["uid"] or meta.get("deletionTimestamp"):
-                raise _Gone
+                raise _Over
             self.confirmed = True
 
 
-class _Gone(Exception):
-    """The resource is not there any more."""
+class _Over(Exception):
+    """There is nothing to do any more: the resource is not there, or another operator may lead."""
 
 
 class Reconciler:
     """Brings resources to what they say."""
 
     def __init__(
-        self, api: Api, world: World, config: Config, now: Callable[[], datetime], settle_s: float = SETTLE_S
+        self,
+        api: Api,
+        world: World,
+        config: Config,
+        now: Callable[[], datetime],
+        settle_s: float = SETTLE_S,
+        stop: threading.Event | None = None,
     ) -> None:
         self._api = api
+        self._stop = stop or threading.Event()
+        """Once it is set, looks that go on change nothing more: the next one finds what is left to do."""
         self._world = world
         self.config = config
         """May be another from one look to the next."""
@@ -119,15 +128,25 @@ class Reconciler:
         if not resource.is_ours(found, config, self._world.namespace_labels(key[0])):
             return Result()
         try:
+            return self._look(found, config)
+        except _Over:
+            return Result()
+
+    def _look(self, found: Object, config: Config) -> Result:
+        try:
             model = resource.read(found, config)
         except ManifestError as error:
             return self._refuse(found, resource.told(error))
         for each in resource.warnings(model):
             self._events.warn(found, IGNORED, each)
-        try:
-            return self._bring(found, model, config)
-        except _Gone:
-            return Result()
+        return self._bring(found, model, config)
+
+    @property
+    def _writes(self) -> Api:
+        """What changes are made with: each one asks anew. Raises `_Over`."""
+        if self._stop.is_set():
+            raise _Over
+        return self._api
 
     def _refuse(self, found: Object, message: str) -> Result:
         self._events.warn(found, REFUSED, message)
@@ -171,7 +190,7 @@ class Reconciler:
             raise
         except ApiError as error:
             if error.cause == ENDING:
-                raise _Gone from error
+                raise _Over from error
             self._fault(look, key, error.message)
         else:
             if done is not None:
@@ -192,13 +211,13 @@ class Reconciler:
             self._fault(look, (kind, name), step.why)
             return None
         if step.act is Act.RECREATE:
-            self._api.delete(live)
+            self._writes.delete(live)
             return self._made(wanted, look, step.why)
         if step.act is Act.ADOPT:
             live = self._adopted(live)
         if step.hands_over:
-            live = self._api.apply(managed.handed_over(live), managed.HANDOVER)
-        done = self._api.apply(wanted)
+            live = self._writes.apply(managed.handed_over(live), managed.HANDOVER)
+        done = self._writes.apply(wanted)
         self._applied.remember(wanted, done)
         if managed.said(done) != managed.said(live):  # its version may be another's doing
             self._events.did(look.resource, "Update", kind, name)
@@ -206,7 +225,7 @@ class Reconciler:
 
     def _made(self, wanted: Object, look: Look, why: str) -> Object:
         look.confirm(self._api)
-        done = self._api.apply(wanted)
+        done = self._writes.apply(wanted)
         self._applied.remember(wanted, done)
         self._events.did(look.resource, "Create", *kinds.key(wanted), why)
         return done
@@ -217,7 +236,8 @@ class Reconciler:
         if fields == live["metadata"].get("managedFields", []):
             return live
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(live)}
-        return self._api.patch(live, [version, {"op": "replace", "path": "/metadata/managedFields", "value": fields}])
+        change = {"op": "replace", "path": "/metadata/managedFields", "value": fields}
+        return self._writes.patch(live, [version, change])
 
     def _fault(self, look: Look, key: tuple[str, str], message: str) -> None:
         look.faults[key] = message
@@ -241,7 +261,7 @@ class Reconciler:
         """Deletes one object. What the server refuses is noted, as when one is applied."""
         try:
             # Executors call nodes until they are gone, so their Deployment stays in sight until then.
-            self._api.delete(gone, wait_for_dependents=gone["kind"] == "Deployment")
+            self._writes.delete(gone, wait_for_dependents=gone["kind"] == "Deployment")
         except Unreachable:
             raise
         except ApiError as error:
@@ -278,7 +298,7 @@ class Reconciler:
 
     def _write(self, found: Object, said: Object) -> None:
         if found.get("status") != said:
-            self._api.replace({**found, "status": said}, "status")
+            self._writes.replace({**found, "status": said}, "status")
 
     def _time(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")

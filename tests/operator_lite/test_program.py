@@ -69,6 +69,28 @@ def test_who_lost_the_lead_ends_with_an_error(server: ApiServer, fragile: Cluste
     assert one.status == [1]
 
 
+def test_who_lost_the_lead_changes_nothing_more(server: ApiServer, fragile: Cluster) -> None:
+    held, lost = threading.Event(), threading.Event()
+
+    def hold(verb: str, path: str) -> None:
+        if verb == "patch" and "/services/" in path and not held.is_set():
+            held.set()
+            lost.wait(20.0)
+
+    server.faults.append(hold)
+    one = Member(fragile, "one")
+    until(lambda: one.election.leads)
+    fragile.sdep("iris", SPEC)
+    assert held.wait(20.0)
+    server.fail("put", "/leases", 500, "etcd is away")
+    one.thread.join(20.0)
+    assert one.status == [1]
+    before = len(server.requests)
+    lost.set()
+    until(lambda: not any(each.is_alive() for each in one.controller._threads))
+    assert [path for verb, path in server.requests[before:] if verb != "get" and "/events" not in path] == []
+
+
 def test_one_that_never_led_ends_well(cluster: Cluster) -> None:
     one = Member(cluster, "one")
     until(lambda: one.election.leads)
