@@ -77,7 +77,7 @@ class Preview:
             yield f"is refused: {resource.told(error)}"
             return
         said = [f"# {each}" for each in resource.warnings(model)]
-        wanted = [plan.owned(each, found) for each in desired.desired(model, self._config)]
+        wanted = [plan.owned(each, found) for each in desired.desired(desired.scopes(model, self._config))]
         for each in wanted:
             said += self._object(each)
         said += self._leaving(found, wanted)

@@ -2,9 +2,9 @@
 before the nodes that they call. Must not delete anything itself.
 """
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Container, Iterable
 
-from operator_lite import deployments, names, shares, status
+from operator_lite import deployments, names, status
 from operator_lite.desired import KEPT, TRAFFIC
 from operator_lite.scope import Object, Scope, key
 
@@ -17,15 +17,9 @@ def unready(scopes: Iterable[Scope], observed: Iterable[Object], faulty: Contain
     return {
         scope.service
         for scope in scopes
-        for each in map(key, deployments.all_of(scope))
-        if each in faulty or not status.is_ready(found.get(each))
+        for each in deployments.names_of(scope)
+        if ("Deployment", each) in faulty or not status.is_ready(found.get(("Deployment", each)))
     }
-
-
-def may_apply(wanted: Object, observed: Iterable[Object], waiting: Collection[str]) -> bool:
-    """Whether an object may be applied now; `waiting` is `unready`. Routes wait for pods that can answer."""
-    live = next((each for each in observed if key(each) == key(wanted)), None)
-    return wanted["kind"] not in TRAFFIC or shares.may_change(wanted, live, waiting)
 
 
 def is_let_in(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from executor.errors import ManifestError
 from executor.manifest.seldon_shape import DeploymentModel
-from operator_lite import desired, kinds, managed, plan, pruning, resource, status
+from operator_lite import desired, kinds, managed, plan, pruning, resource, shares, status
 from operator_lite.api import ENDING, Api, ApiError, Unreachable
 from operator_lite.config import Config
 from operator_lite.desired import TRAFFIC
@@ -155,7 +155,7 @@ class Reconciler:
 
     def _bring(self, found: Object, model: DeploymentModel, config: Config) -> Result:
         scopes = desired.scopes(model, config)
-        wanted = [plan.owned(each, found) for each in desired.desired(model, config)]
+        wanted = [plan.owned(each, found) for each in desired.desired(scopes)]
         meta = found["metadata"]
         there = self._world.children(meta["uid"], meta["namespace"])
         look = Look(found, {kinds.key(each): each for each in there})
@@ -163,7 +163,7 @@ class Reconciler:
             self._apply(each, look)
         waiting = pruning.unready(scopes, look.observed.values(), look.faults)
         for each in (each for each in wanted if each["kind"] in TRAFFIC):
-            if pruning.may_apply(each, look.observed.values(), waiting):
+            if shares.may_change(each, look.observed.get(kinds.key(each)), waiting):
                 self._apply(each, look)
         pause = self._prune(wanted, look)
         state = self._say(found, lambda it: status.status(

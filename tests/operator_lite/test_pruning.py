@@ -5,7 +5,7 @@ from typing import Any
 from support.resources import ONE, made, scope_of
 
 from operator_lite.config import Config
-from operator_lite.pruning import is_let_in, may_apply, obsolete, unready
+from operator_lite.pruning import is_let_in, obsolete, unready
 
 TWO_PODS = """\
 predictors:
@@ -22,17 +22,8 @@ def named(objects: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(each["kind"], each["metadata"]["name"]) for each in objects]
 
 
-def test_routes_wait_for_pods() -> None:
-    wanted = made()
-    route = wanted[-1]
-    assert unready([scope_of()], wanted) == {"iris-main"}
-    assert all(may_apply(each, [], {"iris-main"}) for each in wanted[:-1])
-    assert not may_apply(route, [], {"iris-main"})
-    assert may_apply(route, [route], {"iris-main"})
-    assert may_apply(route, [], set())
-
-
 def test_pods_that_could_not_be_applied_are_not_ready() -> None:
+    assert unready([scope_of()], made()) == {"iris-main"}
     status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     running = [{**each, "status": status} for each in made() if each["kind"] == "Deployment"]
     assert unready([scope_of()], running) == set()
