@@ -72,6 +72,17 @@ def test_of_one_with_another_graph_what_goes(cluster: Cluster, operator: Running
     assert "## Service iris-main: would be deleted and made anew: its address cannot be taken away afterwards" in found
 
 
+def test_of_another_way_in_when_it_goes(cluster: Cluster, operator: Running) -> None:
+    running = operator(cluster, Config(image="millrace:test", traffic="istio"))
+    cluster.sdep("iris", SPEC)
+    cluster.all_ready("iris")
+    running.stop()
+    found = titles(shown(cluster), cluster)
+    assert "## VirtualService iris: would be deleted when requests get in as is wanted" in found
+    found = titles(shown(cluster, Config(image="millrace:test", traffic="none")), cluster)
+    assert "## VirtualService iris: would be deleted" in found
+
+
 def test_of_seldons_operator_what_would_be_taken_over(cluster: Cluster) -> None:
     of_seldon(cluster)
     assert titles(shown(cluster), cluster)[0].endswith("is left to the operator that its seldon.io/controller-id names")
