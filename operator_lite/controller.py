@@ -52,8 +52,10 @@ class Controller:
         self._owned = {
             kind: Mirror(api, kind, self._object_changed, namespace, names.ID, self._all_again) for kind in OWNED
         }
-        self._namespaces = None if namespace else Mirror(api, NAMESPACE, self._namespace_changed, labels=CONTROLLER)
-        self._reconciler = Reconciler(api, self, config, now, settle_s)
+        self._namespaces = (
+            Mirror(api, NAMESPACE, self._namespace_changed, "", CONTROLLER, self._all_again) if not namespace else None
+        )
+        self._reconciler = Reconciler(api, self, config, now, settle_s, self._stop)
         metrics.gauge("queue", "Resources that wait for a look.", lambda: {(): len(self.queue)})
         metrics.gauge("failing", "Resources whose last look failed.", lambda: {(): self.queue.failing})
         metrics.gauge("resources", "Resources, by state.", self._states, ("state",))
@@ -71,8 +73,15 @@ class Controller:
         return self._resources.get(*key)
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace; none for an operator of one namespace, which has it to itself."""
-        found = self._namespaces.get("", name) if self._namespaces is not None else None
+        """The labels of a namespace; none for an operator of one namespace, which has it to itself. Raises `ApiError`
+        when they cannot be read: whose the resources are is not known then.
+        """
+        if self._namespaces is None:
+            return {}
+        trouble = self._namespaces.trouble
+        if trouble is not None:
+            raise ApiError(trouble.code, trouble.cause, f"left alone, it may be another operator's: {trouble.message}")
+        found = self._namespaces.get("", name)
         return (found or {}).get("metadata", {}).get("labels") or {}
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -129,7 +138,7 @@ class Controller:
         self._begin(self._resync, "resync")
 
     def stop(self, within_s: float = 60.0) -> None:
-        """Ends what goes on; looks that have begun are finished, if they do not take too long."""
+        """Ends what goes on. Looks that have begun end before their next change; they are waited for so long."""
         ends = time.monotonic() + within_s
         self._stop.set()
         self.queue.stop()
@@ -140,8 +149,9 @@ class Controller:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is known what there is."""
-        return all(mirror.settled.is_set() for mirror in self._mirrors())
+        """Whether it is known what there is, and whose it is."""
+        known = self._namespaces is None or self._namespaces.trouble is None
+        return known and all(mirror.settled.is_set() for mirror in self._mirrors())
 
     @property
     def is_alive(self) -> bool:

@@ -28,6 +28,16 @@ def name_of(scope: Scope, index: int) -> str:
     return names.pods(scope.name, scope.predictor, index, scope.config.names_prefixed)
 
 
+def names_of(scope: Scope) -> list[str]:
+    """The names of all Deployments of a predictor."""
+    found = [name_of(scope, index) for index, _ in scope.pods()]
+    return [*found, _name_apart(scope)] if scope.has_engine and scope.home() is None else found
+
+
+def _name_apart(scope: Scope) -> str:
+    return names.part(scope.name, scope.predictor, "svc-orch")
+
+
 def selector(scope: Scope, pod: PodModel | None, is_home: bool) -> dict[str, str]:
     """Which pods belong to a Deployment; None is the executor's own."""
     nodes = scope.nodes_in(pod) if pod is not None else {}
@@ -68,7 +78,7 @@ def _first(*values: int | None) -> int | None:
 
 def _apart(scope: Scope) -> Object:
     """The executor alone, where it should be, or where no pod has a node that it could stand beside."""
-    name = names.part(scope.name, scope.predictor, "svc-orch")
+    name = _name_apart(scope)
     chosen = selector(scope, None, is_home=True)
     labels = {"app": name, "fluentd": "true", **scope.predictor.labels, **chosen}
     annotations = {**scope.model.spec.annotations, **scope.predictor.annotations}

@@ -32,16 +32,15 @@ ROUTES = {"gateway": gateway.all_of, "istio": istio.all_of}
 
 
 def scopes(model: DeploymentModel, config: Config) -> list[Scope]:
-    """The predictors of a resource, in full."""
+    """The predictors of a checked resource (`resource.read`), in full."""
     full = defaults.filled(model, config)
     return [Scope(full, each, config) for each in full.spec.predictors]
 
 
-def desired(model: DeploymentModel, config: Config) -> list[Object]:
-    """What a checked resource (`resource.read`) should have, in the order of `KINDS`. Owners are not set."""
+def desired(predictors: list[Scope]) -> list[Object]:
+    """What a resource should have, in the order of `KINDS`. Owners are not set."""
     rank = {kind: index for index, kind in enumerate(KINDS)}
-    found = list(objects(scopes(model, config)))
-    return sorted(map(_bare, found), key=lambda each: rank[each["apiVersion"], each["kind"]])
+    return sorted(map(_bare, objects(predictors)), key=lambda each: rank[each["apiVersion"], each["kind"]])
 
 
 def objects(predictors: list[Scope]) -> Iterator[Object]:

@@ -158,8 +158,9 @@ class Mirror:
         if self.trouble is None:
             log.log(logging.INFO if error.code == 404 else logging.WARNING, "%s: %s", self.kind, error.message)
         self._version = ""
-        before = self._replaced({})
+        # Said before it is so: nobody may take what is not known for what is not there.
         self._set_trouble(error)
+        before = self._replaced({})
         for each in before.values():
             self._on_change(each, None)
         self.settled.set()

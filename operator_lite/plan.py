@@ -13,6 +13,8 @@ from operator_lite.desired import KEPT
 from operator_lite.kinds import controller
 from operator_lite.scope import Object
 
+ADDRESS = ("spec", "clusterIP")
+
 
 class Act(Enum):
     """What to do."""
@@ -44,8 +46,20 @@ def owned(wanted: Object, owner: Mapping[str, Any]) -> Object:
     return {**wanted, "metadata": {**wanted["metadata"], "ownerReferences": [reference]}}
 
 
+def fitted(wanted: Object, live: Object | None) -> Object:
+    """The same, but that a Service which another operator made keeps its address: executors of that one have it still,
+    and those that follow them. We say the address then, which we never do of a Service of our own, so it stays known.
+    """
+    if live is None or wanted["spec"].get("clusterIP") != "None":
+        return wanted
+    address = live["spec"].get("clusterIP") or "None"
+    if address == "None" or (managed.is_applied(live) and not managed.owns(live, ADDRESS)):
+        return wanted
+    return {**wanted, "spec": {**wanted["spec"], "clusterIP": address}}
+
+
 def step(wanted: Object, live: Object | None) -> Step:
-    """What to do about an object; `wanted` comes from `owned`."""
+    """What to do about an object; `wanted` comes from `owned` and `fitted`."""
     if live is None:
         return Step(Act.CREATE)
     stranger = _stranger(wanted, live)

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from executor.errors import ManifestError
-from operator_lite import desired, kinds, managed, plan, resource
+from operator_lite import desired, kinds, managed, plan, pruning, resource
 from operator_lite.api import Api, ApiError
 from operator_lite.config import Config
 from operator_lite.kinds import NAMESPACE, OWNED, RESOURCE, Kind
@@ -77,7 +77,7 @@ class Preview:
             yield f"is refused: {resource.told(error)}"
             return
         said = [f"# {each}" for each in resource.warnings(model)]
-        wanted = [plan.owned(each, found) for each in desired.desired(model, self._config)]
+        wanted = [plan.owned(each, found) for each in desired.desired(desired.scopes(model, self._config))]
         for each in wanted:
             said += self._object(each)
         said += self._leaving(found, wanted)
@@ -105,6 +105,7 @@ class Preview:
             return [f"## {title}: would not be made: the cluster has no {kinds.of(wanted)}"]
         try:
             live = self._api.get(kinds.of(wanted), *kinds.place(wanted))
+            wanted = plan.fitted(wanted, live)
             step = plan.step(wanted, live)
             if live is None:
                 return [f"## {title}: would be made", *_difference({}, wanted, title)]
@@ -137,15 +138,14 @@ class Preview:
 
     def _leaving(self, found: Object, wanted: list[Object]) -> list[str]:
         """What would go: the resource's own objects that it does not want."""
-        kept = {kinds.key(each) for each in wanted}
-        label = f"{ID}={short(found['metadata']['name'])}"
-        said = []
-        for kind in (each for each in OWNED if each.name not in self._absent):
-            for each in self._api.items(kind, found["metadata"]["namespace"], label)[0]:
-                is_own = kinds.controller(each).get("uid") == found["metadata"]["uid"]
-                if is_own and kinds.key(each) not in kept and kind.name not in desired.KEPT:
-                    said.append(f"## {' '.join(kinds.key(each))}: would be deleted")
-        return said
+        kept, meta = {kinds.key(each) for each in wanted}, found["metadata"]
+        label = f"{ID}={short(meta['name'])}"
+        present = [kind for kind in OWNED if kind.name not in self._absent]
+        there = [each for kind in present for each in self._api.items(kind, meta["namespace"], label)[0]]
+        own = [each for each in there if kinds.controller(each).get("uid") == meta["uid"]]
+        when = "" if pruning.is_let_in(wanted, own) else " when requests get in as is wanted"
+        going = [each for each in own if kinds.key(each) not in kept and each["kind"] not in desired.KEPT]
+        return [f"## {' '.join(kinds.key(each))}: would be deleted{when}" for each in going]
 
 
 def _in_place_of(wanted: Object, live: Object) -> Object:

@@ -11,12 +11,13 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from executor.errors import ManifestError, Problem
 from operator_lite import config, webhook
 from operator_lite.api import Api
 from operator_lite.config import Config
@@ -63,7 +64,7 @@ class Options:
 def preview(options: Options, environment: Mapping[str, str], out: TextIO = sys.stdout) -> int:
     """Prints what would change; the exit status is 1 if something is wrong."""
     api = Api.connect(options.kubeconfig, options.context)
-    found = Preview(api, configuration(api, options, environment), options.namespace)
+    found = Preview(api, reader(api, options, environment)(), options.namespace)
     for line in found.lines():
         print(line, file=out)
     return 1 if found.counts.problems else 0
@@ -73,7 +74,7 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
     """Runs until a signal comes, or the lead is lost; the exit status."""
     metrics = Metrics()
     api = Api.connect(options.kubeconfig, options.context, lambda verb, code, _: metrics.requests.add(verb, str(code)))
-    live = Live(lambda: configuration(api, options, environment))
+    live = Live(reader(api, options, environment))
     settings = live.config
     name = environment.get("POD_NAME") or socket.gethostname()
     lease = options.lease + (f"-{settings.controller_id}" if settings.controller_id else "")
@@ -122,10 +123,22 @@ def _kept(controller: Controller, stop: threading.Event) -> bool:
     return True
 
 
-def configuration(api: Api, options: Options, environment: Mapping[str, str]) -> Config:
-    """What environment and config map say. Raises `ManifestError`, and `ApiError` if the map cannot be read."""
-    found = api.get(CONFIG_MAP, own_namespace(options, environment), options.config_map) if options.config_map else None
-    return config.read(environment, (found or {}).get("data") or {})
+def reader(api: Api, options: Options, environment: Mapping[str, str]) -> Callable[[], Config]:
+    """What reads environment and config map. It raises `ManifestError`, also when there is no map any more: nobody
+    has said that defaults should hold then. It raises `ApiError` if the map cannot be read.
+    """
+    place = own_namespace(options, environment), options.config_map
+    known = False
+
+    def read() -> Config:
+        nonlocal known
+        found = api.get(CONFIG_MAP, *place) if options.config_map else None
+        if found is None and known:
+            raise ManifestError([Problem(f"ConfigMap {'/'.join(place)}", "is not there any more")])
+        known = found is not None
+        return config.read(environment, (found or {}).get("data") or {})
+
+    return read
 
 
 def own_namespace(options: Options, environment: Mapping[str, str]) -> str:

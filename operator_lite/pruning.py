@@ -2,9 +2,9 @@
 before the nodes that they call. Must not delete anything itself.
 """
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Container, Iterable
 
-from operator_lite import deployments, names, shares, status
+from operator_lite import deployments, names, status
 from operator_lite.desired import KEPT, TRAFFIC
 from operator_lite.scope import Object, Scope, key
 
@@ -17,15 +17,20 @@ def unready(scopes: Iterable[Scope], observed: Iterable[Object], faulty: Contain
     return {
         scope.service
         for scope in scopes
-        for each in map(key, deployments.all_of(scope))
-        if each in faulty or not status.is_ready(found.get(each))
+        for each in deployments.names_of(scope)
+        if ("Deployment", each) in faulty or not status.is_ready(found.get(("Deployment", each)))
     }
 
 
-def may_apply(wanted: Object, observed: Iterable[Object], waiting: Collection[str]) -> bool:
-    """Whether an object may be applied now; `waiting` is `unready`. Routes wait for pods that can answer."""
-    live = next((each for each in observed if key(each) == key(wanted)), None)
-    return wanted["kind"] not in TRAFFIC or shares.may_change(wanted, live, waiting)
+def is_let_in(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:
+    """Whether requests get in as they should. While they do not, another way in (`TRAFFIC` was changed) stays, and with
+    it all that it leads to.
+    """
+    found = {key(each): each for each in observed}
+    routes = [each for each in wanted if each["kind"] in TRAFFIC]
+    ways = {each["apiVersion"] for each in routes}
+    others = [each for each in found.values() if each["kind"] in TRAFFIC and each["apiVersion"] not in ways]
+    return not others or all(status.is_ready(found.get(key(each))) for each in routes)
 
 
 def obsolete(wanted: Iterable[Object], observed: Iterable[Object], serving: bool) -> list[Object]:

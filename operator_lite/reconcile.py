@@ -14,6 +14,7 @@ To apply is to say everything anew; the server changes what differs. An object i
 left it: that saves a request, and is all that is remembered.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from typing import Protocol
 
 from executor.errors import ManifestError
 from executor.manifest.seldon_shape import DeploymentModel
-from operator_lite import desired, kinds, managed, plan, pruning, resource, status
+from operator_lite import desired, kinds, managed, plan, pruning, resource, shares, status
 from operator_lite.api import ENDING, Api, ApiError, Unreachable
 from operator_lite.config import Config
 from operator_lite.desired import TRAFFIC
@@ -46,7 +47,7 @@ class World(Protocol):
         """A SeldonDeployment."""
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace, where they matter."""
+        """The labels of a namespace, where they matter. Raises `ApiError` when they cannot be read."""
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """An object, if it is known of."""
@@ -81,27 +82,35 @@ class Look:
 
     def confirm(self, api: Api) -> None:
         """Asks the server itself whether the resource is there still: our copy may be older than the news that its
-        objects are gone, and they are not to come back. Raises `_Gone`.
+        objects are gone, and they are not to come back. Raises `_Over`.
         """
         if not self.confirmed:
             fresh = api.get(kinds.of(self.resource), *kinds.place(self.resource))
             meta = (fresh or {}).get("metadata") or {}
             if meta.get("uid") != self.resource["metadata"]["uid"] or meta.get("deletionTimestamp"):
-                raise _Gone
+                raise _Over
             self.confirmed = True
 
 
-class _Gone(Exception):
-    """The resource is not there any more."""
+class _Over(Exception):
+    """There is nothing to do any more: the resource is not there, or another operator may lead."""
 
 
 class Reconciler:
     """Brings resources to what they say."""
 
     def __init__(
-        self, api: Api, world: World, config: Config, now: Callable[[], datetime], settle_s: float = SETTLE_S
+        self,
+        api: Api,
+        world: World,
+        config: Config,
+        now: Callable[[], datetime],
+        settle_s: float = SETTLE_S,
+        stop: threading.Event | None = None,
     ) -> None:
         self._api = api
+        self._stop = stop or threading.Event()
+        """Once it is set, looks that go on change nothing more: the next one finds what is left to do."""
         self._world = world
         self.config = config
         """May be another from one look to the next."""
@@ -119,15 +128,25 @@ class Reconciler:
         if not resource.is_ours(found, config, self._world.namespace_labels(key[0])):
             return Result()
         try:
+            return self._look(found, config)
+        except _Over:
+            return Result()
+
+    def _look(self, found: Object, config: Config) -> Result:
+        try:
             model = resource.read(found, config)
         except ManifestError as error:
             return self._refuse(found, resource.told(error))
         for each in resource.warnings(model):
             self._events.warn(found, IGNORED, each)
-        try:
-            return self._bring(found, model, config)
-        except _Gone:
-            return Result()
+        return self._bring(found, model, config)
+
+    @property
+    def _writes(self) -> Api:
+        """What changes are made with: each one asks anew. Raises `_Over`."""
+        if self._stop.is_set():
+            raise _Over
+        return self._api
 
     def _refuse(self, found: Object, message: str) -> Result:
         self._events.warn(found, REFUSED, message)
@@ -136,7 +155,7 @@ class Reconciler:
 
     def _bring(self, found: Object, model: DeploymentModel, config: Config) -> Result:
         scopes = desired.scopes(model, config)
-        wanted = [plan.owned(each, found) for each in desired.desired(model, config)]
+        wanted = [plan.owned(each, found) for each in desired.desired(scopes)]
         meta = found["metadata"]
         there = self._world.children(meta["uid"], meta["namespace"])
         look = Look(found, {kinds.key(each): each for each in there})
@@ -144,7 +163,7 @@ class Reconciler:
             self._apply(each, look)
         waiting = pruning.unready(scopes, look.observed.values(), look.faults)
         for each in (each for each in wanted if each["kind"] in TRAFFIC):
-            if pruning.may_apply(each, look.observed.values(), waiting):
+            if shares.may_change(each, look.observed.get(kinds.key(each)), waiting):
                 self._apply(each, look)
         pause = self._prune(wanted, look)
         state = self._say(found, lambda it: status.status(
@@ -161,22 +180,24 @@ class Reconciler:
         if trouble is not None and trouble.code == 404:
             look.absent[kind.name] = f"the cluster has no {kind}"
             return
+        if trouble is not None:
+            self._fault(look, key, trouble.message)
+            return
         try:
-            if trouble is not None:
-                raise trouble
             live = self._world.find(kind, *kinds.place(wanted)) or self._api.get(kind, *kinds.place(wanted))
             done = self._brought(wanted, live, look)
         except Unreachable:
             raise
         except ApiError as error:
             if error.cause == ENDING:
-                raise _Gone from error
+                raise _Over from error
             self._fault(look, key, error.message)
         else:
             if done is not None:
                 look.observed[key] = done
 
     def _brought(self, wanted: Object, live: Object | None, look: Look) -> Object | None:
+        wanted = plan.fitted(wanted, live)
         step = plan.step(wanted, live)
         kind, name = kinds.key(wanted)
         if live is None:
@@ -190,13 +211,13 @@ class Reconciler:
             self._fault(look, (kind, name), step.why)
             return None
         if step.act is Act.RECREATE:
-            self._api.delete(live)
+            self._writes.delete(live)
             return self._made(wanted, look, step.why)
         if step.act is Act.ADOPT:
             live = self._adopted(live)
         if step.hands_over:
-            live = self._api.apply(managed.handed_over(live), managed.HANDOVER)
-        done = self._api.apply(wanted)
+            live = self._writes.apply(managed.handed_over(live), managed.HANDOVER)
+        done = self._writes.apply(wanted)
         self._applied.remember(wanted, done)
         if managed.said(done) != managed.said(live):  # its version may be another's doing
             self._events.did(look.resource, "Update", kind, name)
@@ -204,7 +225,7 @@ class Reconciler:
 
     def _made(self, wanted: Object, look: Look, why: str) -> Object:
         look.confirm(self._api)
-        done = self._api.apply(wanted)
+        done = self._writes.apply(wanted)
         self._applied.remember(wanted, done)
         self._events.did(look.resource, "Create", *kinds.key(wanted), why)
         return done
@@ -215,7 +236,8 @@ class Reconciler:
         if fields == live["metadata"].get("managedFields", []):
             return live
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(live)}
-        return self._api.patch(live, [version, {"op": "replace", "path": "/metadata/managedFields", "value": fields}])
+        change = {"op": "replace", "path": "/metadata/managedFields", "value": fields}
+        return self._writes.patch(live, [version, change])
 
     def _fault(self, look: Look, key: tuple[str, str], message: str) -> None:
         look.faults[key] = message
@@ -227,16 +249,26 @@ class Reconciler:
         """Deletes what may go; seconds until more may."""
         observed = list(look.observed.values())
         held = any(kind in HOLDING or kind in TRAFFIC for kind, _ in look.faults)
-        serving = status.is_serving(wanted, observed) and not held
+        serving = status.is_serving(wanted, observed) and pruning.is_let_in(wanted, observed) and not held
         pause = self._unsettled(wanted, look) if serving else 0.0
         going = pruning.obsolete(wanted, observed, serving and not pause)
         for each in going:
             if not each["metadata"].get("deletionTimestamp"):
-                # Executors call nodes until they are gone, so their Deployment stays in sight until then.
-                self._api.delete(each, wait_for_dependents=each["kind"] == "Deployment")
-                self._applied.drop(each)
-                self._events.did(look.resource, "Delete", *kinds.key(each))
+                self._delete(each, look)
         return pause if pause and pruning.obsolete(wanted, observed, True) else None
+
+    def _delete(self, gone: Object, look: Look) -> None:
+        """Deletes one object. What the server refuses is noted, as when one is applied."""
+        try:
+            # Executors call nodes until they are gone, so their Deployment stays in sight until then.
+            self._writes.delete(gone, wait_for_dependents=gone["kind"] == "Deployment")
+        except Unreachable:
+            raise
+        except ApiError as error:
+            self._fault(look, kinds.key(gone), error.message)
+        else:
+            self._applied.drop(gone)
+            self._events.did(look.resource, "Delete", *kinds.key(gone))
 
     def _unsettled(self, wanted: list[Object], look: Look) -> float:
         """Seconds until the routes' last change has been heard of everywhere."""
@@ -266,7 +298,7 @@ class Reconciler:
 
     def _write(self, found: Object, said: Object) -> None:
         if found.get("status") != said:
-            self._api.replace({**found, "status": said}, "status")
+            self._writes.replace({**found, "status": said}, "status")
 
     def _time(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -82,8 +82,8 @@ def status(
 
 
 def is_ready(found: Object | None) -> bool:
-    """Whether a Deployment is as it should be."""
-    return found is not None and _deployment(found).good is True
+    """Whether an object is there, and as it should be where it can say so."""
+    return found is not None and _verdict(found, found, None).good is True
 
 
 def is_serving(wanted: Iterable[Object], observed: Iterable[Object]) -> bool:

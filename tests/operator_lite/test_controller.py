@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from support import golden
-from support.cluster import DEPLOYMENT, Cluster, kind_of, of_seldon, until
+from support.cluster import DEPLOYMENT, Cluster, kind_of, node_of_seldon, of_seldon, until
 from support.operators import Running
 from support.resources import ONE, container, variables
 
@@ -17,7 +17,7 @@ from operator_lite.config import Config
 from operator_lite.desired import KEPT
 
 SERVICE, ROUTE, HPA, CLAIM = map(kind_of, ("Service", "HTTPRoute", "HorizontalPodAutoscaler", "PersistentVolumeClaim"))
-SCALED = kind_of("ScaledObject")
+SCALED, VIRTUAL = kind_of("ScaledObject"), kind_of("VirtualService")
 OLD = "iris-main-0-model"
 
 
@@ -121,6 +121,31 @@ def test_a_predictor_that_broke_is_relieved_at_once(cluster: Cluster, operator: 
     assert weights(cluster) == {"iris-main": 100, "iris-canary": 0}
 
 
+def test_another_way_in_takes_over_when_a_gateway_has_accepted_it(cluster: Cluster, operator: Running) -> None:
+    running = operator(cluster, Config(image="millrace:test", traffic="istio"))
+    cluster.sdep("iris", shared(80, 20))
+    cluster.all_ready("iris")
+    running.use(Config(image="millrace:test"))
+    until(lambda: cluster.names(ROUTE) == ["iris"])
+    cluster.sdep("iris", shared(100))
+    cluster.all_ready("iris")
+    assert cluster.names(VIRTUAL) == ["iris"]
+    assert cluster.names(DEPLOYMENT) == ["iris-canary-0-model", OLD]
+    accept(cluster)
+    until(lambda: cluster.names(VIRTUAL) == [] and cluster.names(DEPLOYMENT) == [OLD])
+    assert cluster.names(ROUTE) == ["iris"]
+
+
+def accept(cluster: Cluster) -> None:
+    """Says of the route what the controller of a Gateway would."""
+    found = live(cluster, ROUTE, "iris")
+    condition = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+                 "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    parent = {"parentRef": found["spec"]["parentRefs"][0], "controllerName": "example.org/gateway"}
+    said = {"parents": [{**parent, "conditions": [condition]}]}
+    cluster.api.replace({**found, "status": said}, "status", manager="gateway")
+
+
 def test_who_scales_takes_the_number_of_pods_as_it_is(cluster: Cluster, operator: Running) -> None:
     operator(cluster)
     cluster.sdep("iris", spec(replicas=3))
@@ -215,6 +240,22 @@ def test_deployments_of_seldons_operator_are_taken_over_as_they_are(cluster: Clu
         "millrace-operator",
         "millrace-handover",
     }
+
+
+def test_services_of_seldons_operator_keep_their_address(cluster: Cluster, operator: Running) -> None:
+    apart = {**spec(), "annotations": {"seldon.io/engine-separate-pod": "true"}}
+    made = node_of_seldon(cluster, apart)
+    operator(cluster)
+    cluster.sdep("iris", apart)
+    cluster.all_ready("iris")
+    cluster.sdep("iris", {**apart, "replicas": 2})
+    cluster.all_ready("iris")
+    found = live(cluster, SERVICE, "iris-main-model")
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+    assert found["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+    assert {each["manager"] for each in found["metadata"]["managedFields"]} == {"millrace-operator"}
+    cluster.api.delete(found)
+    until(lambda: (cluster.get(SERVICE, "iris-main-model") or found)["spec"]["clusterIP"] == "None")
 
 
 def test_a_deployment_whose_selector_does_not_allow_it_is_reported(cluster: Cluster, operator: Running) -> None:

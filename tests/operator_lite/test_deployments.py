@@ -4,10 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.resources import CONFIG, ONE, made, of_kind, pod
+from support.resources import CONFIG, ONE, made, of_kind, pod, scope_of
 
+from operator_lite.deployments import names_of
+
+APART = 'annotations: {seldon.io/engine-separate-pod: "true"}\n'
 HPA = "hpaSpec: {maxReplicas: 3}"
 KEDA = "kedaSpec: {triggers: [{type: cron}]}"
+
+
+@pytest.mark.parametrize("spec", [ONE, APART + ONE, ONE.replace("type: MODEL", "implementation: SIMPLE_MODEL")])
+def test_what_they_are_called(spec: str) -> None:
+    assert names_of(scope_of(spec)) == list(of_kind(made(spec), "Deployment"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from support import golden
 from support.resources import CONFIG, made, of_kind, pod, sdep, values
 
 from operator_lite import resource
-from operator_lite.desired import KINDS, TRAFFIC, desired
+from operator_lite.desired import KINDS, TRAFFIC, desired, scopes
 
 FILES = {path.stem: path for path in golden.files()}
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -116,10 +116,10 @@ def test_the_same_resource_becomes_the_same_objects_and_stays_as_it_is() -> None
     found = sdep()
     before = copy.deepcopy(found)
     model = resource.read(found, CONFIG)
-    first = desired(model, CONFIG)
+    first = desired(scopes(model, CONFIG))
     for each in _mappings(first):
         each.clear()
-    assert desired(model, CONFIG) == made()
+    assert desired(scopes(model, CONFIG)) == made()
     assert found == before
 
 

@@ -12,6 +12,7 @@ from executor.errors import ManifestError
 from operator_lite import config, program
 from operator_lite.api import ApiError
 from operator_lite.config import Config
+from operator_lite.kinds import CONFIG_MAP
 from operator_lite.live import Live
 from operator_lite.program import Options
 
@@ -22,7 +23,7 @@ def settings(cluster: Cluster, **data: str) -> Callable[[], Config]:
     """What reads the config map of a cluster."""
     write(cluster, **data)
     options = Options(cluster.namespace, cluster.namespace, str(cluster.kubeconfig))
-    return lambda: program.configuration(cluster.api, options, {"MILLRACE_IMAGE": "millrace:test"})
+    return program.reader(cluster.api, options, {"MILLRACE_IMAGE": "millrace:test"})
 
 
 def write(cluster: Cluster, **data: str) -> None:
@@ -53,6 +54,30 @@ def user(cluster: Cluster) -> Any:
     found = cluster.get(DEPLOYMENT, "iris-main-0-model")
     assert found is not None
     return pod(found)["containers"][-1]["securityContext"]["runAsUser"]
+
+
+def test_a_map_that_is_gone_changes_nothing(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    live = Live(settings(cluster, TRAFFIC="none"))
+    cluster.api.delete(cluster.get(CONFIG_MAP, "millrace-config") or {})
+    assert not live.look()
+    assert not live.look()
+    assert live.config.traffic == "none"
+    said = f"ConfigMap {cluster.namespace}/millrace-config: is not there any more"
+    assert live.refused == said
+    assert caplog.text.count(said) == 1
+    write(cluster, TRAFFIC="istio")
+    assert live.look()
+    assert (live.config.traffic, live.refused) == ("istio", "")
+
+
+def test_there_need_not_be_a_map(cluster: Cluster) -> None:
+    options = Options(cluster.namespace, cluster.namespace, str(cluster.kubeconfig))
+    live = Live(program.reader(cluster.api, options, {"TRAFFIC": "istio"}))
+    assert not live.look()
+    assert live.config.traffic == "istio"
+    write(cluster, TRAFFIC="none")
+    assert live.look()
+    assert live.config.traffic == "none"
 
 
 def test_what_is_the_same_is_no_change() -> None:

@@ -23,7 +23,7 @@ from executor import options, webhook_options
 from executor.manifest import document
 from operator_lite import config, crd, resource, rights, trust, webhook
 from operator_lite.config import IMAGE
-from operator_lite.desired import desired
+from operator_lite.desired import desired, scopes
 
 FOLDER = crd.FILE.parent
 Object = dict[str, Any]
@@ -313,7 +313,7 @@ def test_the_overlays_of_the_guide_can_be_made(tmp_path: Path) -> None:
 
 def test_the_example_is_right_and_small() -> None:
     (found,) = documents(FOLDER / "example.yaml")
-    objects = desired(resource.read(found, config.Config()), config.Config())
+    objects = desired(scopes(resource.read(found, config.Config()), config.Config()))
     (deployment,) = (each for each in objects if each["kind"] == "Deployment")
     assert list(faults(deployment["spec"]["template"]["spec"])) == []
 

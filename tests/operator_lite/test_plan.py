@@ -73,8 +73,23 @@ def test_a_service_cannot_get_or_lose_its_address() -> None:
     assert plan.step(wanted("Service"), headless) == plan.Step(Act.RECREATE, "its address cannot be given afterwards")
     asked = wanted("Service")
     asked["spec"]["clusterIP"] = "None"
-    assert plan.step(asked, live("Service", [SELDONS])).why == "its address cannot be taken away afterwards"
+    assert plan.step(asked, live("Service")).why == "its address cannot be taken away afterwards"
     assert plan.step(asked, headless).act is Act.APPLY
+
+
+def test_a_service_of_another_operator_keeps_its_address() -> None:
+    asked, theirs = wanted("Service"), live("Service", [SELDONS])
+    asked["spec"]["clusterIP"] = "None"
+    kept = plan.fitted(asked, theirs)
+    assert kept["spec"]["clusterIP"] == "10.0.0.1"
+    assert plan.step(kept, theirs).act is Act.ADOPT
+    said = {**OURS, "fieldsV1": {"f:spec": {"f:clusterIP": {}}}}
+    assert plan.fitted(asked, live("Service", [said])) == kept
+    assert plan.fitted(asked, live("Service")) == asked
+    assert plan.fitted(asked, None) == asked
+    assert plan.fitted(wanted("Service"), theirs) == wanted("Service")
+    theirs["spec"]["clusterIP"] = "None"
+    assert plan.fitted(asked, theirs) == asked
 
 
 def test_the_number_of_pods_is_handed_over_where_it_would_go() -> None:

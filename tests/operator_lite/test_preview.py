@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from support.apiserver import ApiServer
-from support.cluster import DEPLOYMENT, SPEC, Cluster, of_seldon, served
+from support.cluster import DEPLOYMENT, SPEC, Cluster, node_of_seldon, of_seldon, served
 from support.operators import Running
 from support.resources import CONFIG, ONE
 
@@ -72,6 +72,17 @@ def test_of_one_with_another_graph_what_goes(cluster: Cluster, operator: Running
     assert "## Service iris-main: would be deleted and made anew: its address cannot be taken away afterwards" in found
 
 
+def test_of_another_way_in_when_it_goes(cluster: Cluster, operator: Running) -> None:
+    running = operator(cluster, Config(image="millrace:test", traffic="istio"))
+    cluster.sdep("iris", SPEC)
+    cluster.all_ready("iris")
+    running.stop()
+    found = titles(shown(cluster), cluster)
+    assert "## VirtualService iris: would be deleted when requests get in as is wanted" in found
+    found = titles(shown(cluster, Config(image="millrace:test", traffic="none")), cluster)
+    assert "## VirtualService iris: would be deleted" in found
+
+
 def test_of_seldons_operator_what_would_be_taken_over(cluster: Cluster) -> None:
     of_seldon(cluster)
     assert titles(shown(cluster), cluster)[0].endswith("is left to the operator that its seldon.io/controller-id names")
@@ -83,6 +94,15 @@ def test_of_seldons_operator_what_would_be_taken_over(cluster: Cluster) -> None:
     assert any(each.startswith("-") and "OF_SELDON" in each for each in lines)
     assert not any(each.startswith(("-  replicas", "+  replicas")) for each in lines)
     assert cluster.api.get(*_deployment(cluster)) == before
+
+
+def test_of_services_of_seldons_operator_that_they_keep_their_address(cluster: Cluster) -> None:
+    apart = {**SPEC, "annotations": {"seldon.io/engine-separate-pod": "true"}}
+    node_of_seldon(cluster, apart)
+    cluster.sdep("iris", apart)
+    lines = shown(cluster)
+    assert "## Service iris-main-model: would be taken over and changed" in lines
+    assert "+  clusterIP: None" not in lines
 
 
 def test_what_would_not_be_done_is_a_problem(cluster: Cluster) -> None:

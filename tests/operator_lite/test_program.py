@@ -69,6 +69,28 @@ def test_who_lost_the_lead_ends_with_an_error(server: ApiServer, fragile: Cluste
     assert one.status == [1]
 
 
+def test_who_lost_the_lead_changes_nothing_more(server: ApiServer, fragile: Cluster) -> None:
+    held, lost = threading.Event(), threading.Event()
+
+    def hold(verb: str, path: str) -> None:
+        if verb == "patch" and "/services/" in path and not held.is_set():
+            held.set()
+            lost.wait(20.0)
+
+    server.faults.append(hold)
+    one = Member(fragile, "one")
+    until(lambda: one.election.leads)
+    fragile.sdep("iris", SPEC)
+    assert held.wait(20.0)
+    server.fail("put", "/leases", 500, "etcd is away")
+    one.thread.join(20.0)
+    assert one.status == [1]
+    before = len(server.requests)
+    lost.set()
+    until(lambda: not any(each.is_alive() for each in one.controller._threads))
+    assert [path for verb, path in server.requests[before:] if verb != "get" and "/events" not in path] == []
+
+
 def test_one_that_never_led_ends_well(cluster: Cluster) -> None:
     one = Member(cluster, "one")
     until(lambda: one.election.leads)
@@ -79,15 +101,15 @@ def test_one_that_never_led_ends_well(cluster: Cluster) -> None:
 
 def test_a_config_map_wins_over_the_environment(cluster: Cluster) -> None:
     environment = {"TRAFFIC": "istio", "CONTROLLER_ID": "a"}
-    found = program.configuration(cluster.api, options(cluster), environment)
+    found = program.reader(cluster.api, options(cluster), environment)()
     assert (found.traffic, found.controller_id) == ("istio", "a")
     meta = {"name": "millrace-config", "namespace": cluster.namespace}
     cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"TRAFFIC": "none"}})
-    found = program.configuration(cluster.api, options(cluster), environment)
+    found = program.reader(cluster.api, options(cluster), environment)()
     assert (found.traffic, found.controller_id) == ("none", "a")
     cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"TRAFFIC": "boats"}})
     with pytest.raises(ManifestError, match="TRAFFIC: must be one of gateway, istio, none"):
-        program.configuration(cluster.api, options(cluster), environment)
+        program.reader(cluster.api, options(cluster), environment)()
 
 
 def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

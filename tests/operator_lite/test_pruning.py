@@ -4,7 +4,8 @@ from typing import Any
 
 from support.resources import ONE, made, scope_of
 
-from operator_lite.pruning import may_apply, obsolete, unready
+from operator_lite.config import Config
+from operator_lite.pruning import is_let_in, obsolete, unready
 
 TWO_PODS = """\
 predictors:
@@ -21,17 +22,8 @@ def named(objects: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(each["kind"], each["metadata"]["name"]) for each in objects]
 
 
-def test_routes_wait_for_pods() -> None:
-    wanted = made()
-    route = wanted[-1]
-    assert unready([scope_of()], wanted) == {"iris-main"}
-    assert all(may_apply(each, [], {"iris-main"}) for each in wanted[:-1])
-    assert not may_apply(route, [], {"iris-main"})
-    assert may_apply(route, [route], {"iris-main"})
-    assert may_apply(route, [], set())
-
-
 def test_pods_that_could_not_be_applied_are_not_ready() -> None:
+    assert unready([scope_of()], made()) == {"iris-main"}
     status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     running = [{**each, "status": status} for each in made() if each["kind"] == "Deployment"]
     assert unready([scope_of()], running) == set()
@@ -59,6 +51,21 @@ def test_another_graph_takes_over_without_a_gap() -> None:
     assert third == [("Service", "iris-main-first"), ("Service", "iris-main-second")]
     observed = [each for each in observed if named([each])[0] not in third]
     assert obsolete(wanted, observed, True) == []
+
+
+def test_another_way_in_stays_until_the_one_that_is_wanted_is_accepted() -> None:
+    by_istio = made(config=Config(image="millrace:test", traffic="istio"))
+    wanted = made()
+    route = wanted[-1]
+    accepted = {**route, "status": {"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}]}}
+    refused = {**route, "status": {"parents": [{"conditions": [{"type": "Accepted", "status": "False"}]}]}}
+    assert not is_let_in(wanted, by_istio)
+    assert not is_let_in(wanted, [*by_istio, route])
+    assert not is_let_in(wanted, [*by_istio, refused])
+    assert is_let_in(wanted, [*by_istio, accepted])
+    assert is_let_in(wanted, [route])
+    assert is_let_in(wanted[:-1], by_istio)
+    assert is_let_in(by_istio, [*by_istio, route])
 
 
 def test_what_scales_pods_that_stay_goes_at_once() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import yaml
 from support.apiserver import ApiServer
+from support.apistore import Refused
 from support.cluster import DEPLOYMENT, SPEC, Cluster, kind_of, served, until
 from support.operators import Running
 from support.resources import ONE
 
 from operator_lite import reconcile
+from operator_lite.config import Config
 from operator_lite.kinds import RESOURCE
 
 ROUTE, HPA = kind_of("HTTPRoute"), kind_of("HorizontalPodAutoscaler")
@@ -94,6 +96,22 @@ def test_what_cannot_be_replaced_keeps_serving(server: ApiServer, fragile: Clust
     until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
 
 
+def test_what_cannot_be_deleted_holds_up_nothing_else(server: ApiServer, fragile: Cluster, operator: Running) -> None:
+    running = operator(fragile)
+    scaled = yaml.safe_load(ONE)
+    scaled["predictors"][0]["componentSpecs"][0]["hpaSpec"] = {"maxReplicas": 2}
+    fragile.sdep("iris", scaled)
+    fragile.all_ready("iris")
+    server.fail("delete", "/horizontalpodautoscalers/", 403, "it is guarded")
+    fragile.sdep("iris", NEW)
+    fragile.all_ready("iris")
+    until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
+    assert fragile.names(HPA) == ["iris-main-0-model"]
+    until(lambda: running.queue.failing == 1 and "InternalError" in fragile.reasons("iris"))
+    server.heal()
+    until(lambda: fragile.names(HPA) == [] and running.queue.failing == 0)
+
+
 def test_kinds_that_a_cluster_lacks_are_a_condition(operator: Running, tmp_path: Any) -> None:
     server = served(without=("HTTPRoute", "GRPCRoute", "ScaledObject", "VirtualService", "DestinationRule"))
     try:
@@ -115,6 +133,26 @@ def test_kinds_that_a_cluster_lacks_are_a_condition(operator: Running, tmp_path:
         server.stop()
 
 
+def test_the_way_in_that_works_stays_where_the_one_that_is_wanted_is_not_installed(
+    operator: Running, tmp_path: Any
+) -> None:
+    server = served(without=("HTTPRoute", "GRPCRoute"))
+    try:
+        fragile = Cluster(server.kubeconfig(tmp_path / "kubeconfig"))
+        running = operator(fragile, Config(image="millrace:test", traffic="istio"))
+        fragile.sdep("iris", SPEC)
+        fragile.all_ready("iris")
+        running.use(Config(image="millrace:test"))
+        until(lambda: fragile.condition("iris", "RoutesReady")["reason"] == "NotInstalled")
+        assert fragile.names(kind_of("VirtualService")) == ["iris"]
+        assert fragile.names(kind_of("DestinationRule")) == ["iris-main"]
+        running.use(Config(image="millrace:test", traffic="none"))
+        until(lambda: fragile.names(kind_of("VirtualService")) == [])
+    finally:
+        running.stop()
+        server.stop()
+
+
 def test_kinds_that_it_may_not_read_are_told(server: ApiServer, fragile: Cluster, operator: Running) -> None:
     server.fail("get", "/httproutes", 403, "httproutes is forbidden")
     operator(fragile)
@@ -123,6 +161,28 @@ def test_kinds_that_it_may_not_read_are_told(server: ApiServer, fragile: Cluster
     fragile.make_ready("iris-main-0-model")
     until(lambda: "httproutes is forbidden" in fragile.status("iris")["description"])
     assert fragile.names(DEPLOYMENT) == ["iris-main-0-model"]
+
+
+def test_nothing_is_touched_while_it_is_not_known_whose_it_is(
+    server: ApiServer, fragile: Cluster, operator: Running
+) -> None:
+    labels = {"seldon.io/controller-id": "somebody"}
+    fragile.api.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fragile.namespace, "labels": labels}}, "kubectl"
+    )
+    running = operator(fragile, namespace="")
+    until(lambda: running.is_ready)
+    refused = Refused(403, "Forbidden", "namespaces is forbidden")
+    server.faults.append(lambda verb, path: refused if path == "/api/v1/namespaces" else None)
+    server.cut()
+    until(lambda: not running.is_ready)
+    fragile.sdep("iris", SPEC)
+    until(lambda: running.queue.failing == 1)
+    assert fragile.names(DEPLOYMENT) == []
+    assert fragile.status("iris") == {}
+    server.heal()
+    until(lambda: running.is_ready and running.queue.failing == 0)
+    assert fragile.names(DEPLOYMENT) == []
 
 
 def test_watches_that_are_cut_go_on(server: ApiServer, fragile: Cluster, operator: Running) -> None:

@@ -11,7 +11,7 @@ from support.resources import CONFIG, ONE, sdep
 from executor.errors import ManifestError
 from executor.manifest import document
 from operator_lite import config, resource
-from operator_lite.desired import desired
+from operator_lite.desired import desired, scopes
 
 MANAGED: dict[str, Any] = {
     "uid": "u",
@@ -130,7 +130,7 @@ def test_whatever_is_written_is_refused_or_becomes_objects(name: str) -> None:
     for path in spots(manifest.value):
         for junk in JUNK:
             try:
-                assert desired(resource.read(changed(manifest.value, path, junk), settings), settings)
+                assert desired(scopes(resource.read(changed(manifest.value, path, junk), settings), settings))
                 taken += 1
             except ManifestError as error:
                 assert resource.told(error)

@@ -128,7 +128,7 @@ def live(server: ApiServer, config: Config, folder: Path) -> None:
         address = (RESOURCE.api_version, RESOURCE.plural)
         found = server.store.get(address, ("ml", "iris"))
         put(server, {**found, "spec": yaml.safe_load(ONE.replace("name: main", "name: other"))})
-        poll(lambda: reached("Available") and gone(server, "iris-main-0-model"), 60, "the old one is gone")
+        poll(lambda: reached("Available") and gone(server, "iris-main-model"), 60, "the old one is gone")
         put(server, {**server.store.get(address, ("ml", "bandit")), "spec": {"predictors": []}})
         poll(lambda: "Failed" in str(server.store.get(address, ("ml", "bandit")).get("status")), 60)
     finally:
@@ -136,7 +136,8 @@ def live(server: ApiServer, config: Config, folder: Path) -> None:
 
 
 def gone(server: ApiServer, name: str) -> bool:
-    return ("ml", name) not in server.store.all(("apps/v1", "deployments"))
+    """Whether there is no such Service; of all that goes they are the last."""
+    return ("ml", name) not in server.store.all(("v1", "services"))
 
 
 def requests(server: ApiServer, folder: Path) -> set[Asked]:
@@ -165,15 +166,15 @@ def requests(server: ApiServer, folder: Path) -> set[Asked]:
 
 
 def live_again(server: ApiServer, folder: Path) -> None:
-    """With routes of the other kind, and of the first again."""
+    """With routes of the other kind, and with none; nothing that scales its pods is left of what there was."""
     api = Api.connect(str(folder / "kubeconfig"))
     put(server, sdep(ONE, name="bandit"))
     for traffic in ("istio", "none"):
         controller = Controller(api, replace(CONFIG, traffic=traffic), Metrics(), "", settle_s=0.0)
         controller.start()
-        routes = [kind for kind in OWNED if kind.api_version.startswith(ROUTES[traffic])]
+        going = [kind for kind in OWNED if kind.api_version.startswith((ROUTES[traffic], "keda"))]
         try:
-            poll(partial(are_gone, server, routes), 60, "routes of one kind alone")
+            poll(partial(are_gone, server, going), 60, "routes of one kind alone")
         finally:
             controller.stop()
 

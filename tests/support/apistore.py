@@ -219,7 +219,7 @@ class Store:
             spec.setdefault("revisionHistoryLimit", 10)
         if new["kind"] == "Service":
             spec.setdefault("sessionAffinity", "None")
-            spec.setdefault("clusterIP", f"10.0.0.{self._version % 250 + 1}")
+            spec.setdefault("clusterIP", live["spec"]["clusterIP"] if live else f"10.0.0.{self._version % 250 + 1}")
         return new
 
     def _time(self) -> str:

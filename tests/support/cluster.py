@@ -122,18 +122,29 @@ def of_seldon(cluster: Cluster) -> Object:
     labels = {"seldon-deployment-id": "iris", "seldon-app-svc-model": "iris-main-model", "seldon-app": "iris-main"}
     env = [{"name": "OF_SELDON", "value": "1"}]
     pod = {"containers": [{"name": "model", "image": "model:1", "env": env}]}
-    reference = {"apiVersion": RESOURCE.api_version, "kind": RESOURCE.name, "name": "iris",
-                 "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}  # fmt: skip
-    meta = {
-        "name": "iris-main-0-model",
-        "namespace": cluster.namespace,
-        "labels": labels,
-        "ownerReferences": [reference],
-    }
+    meta = {**_of(owner, "iris-main-0-model"), "labels": labels}
     body = {"replicas": 4, "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": pod}}  # fmt: skip
     found = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body}
     return cluster.api.create(found, manager="manager")
+
+
+def node_of_seldon(cluster: Cluster, spec: Object) -> Object:
+    """The Service of a resource's node, as Seldon's operator makes it: with an address."""
+    owner = cluster.sdep("iris", spec, labels={"seldon.io/controller-id": "seldon"})
+    chosen = {"seldon-app-svc-model": "iris-main-model"}
+    meta = {**_of(owner, "iris-main-model"), "labels": {"seldon-deployment-id": "iris", **chosen}}
+    ports = [{"name": "http", "port": 9000, "protocol": "TCP"}, {"name": "grpc", "port": 9500, "protocol": "TCP"}]
+    found = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": chosen, "ports": ports}}
+    return cluster.api.create(found, manager="manager")
+
+
+def _of(owner: Object, name: str) -> Object:
+    """The metadata of an object that a resource takes care of."""
+    meta = owner["metadata"]
+    reference = {"apiVersion": RESOURCE.api_version, "kind": RESOURCE.name, "name": meta["name"],
+                 "uid": meta["uid"], "controller": True, "blockOwnerDeletion": True}  # fmt: skip
+    return {"name": name, "namespace": meta["namespace"], "ownerReferences": [reference]}
 
 
 def until(holds: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:

@@ -18,7 +18,7 @@ import yaml
 
 from executor.manifest import document
 from operator_lite import config, resource
-from operator_lite.desired import desired
+from operator_lite.desired import desired, scopes
 
 FOLDER = Path(__file__).resolve().parent.parent / "operator_lite" / "golden"
 ENVIRONMENT = {"MILLRACE_IMAGE": "millrace:test"}
@@ -53,7 +53,7 @@ def objects(path: Path) -> list[dict[str, Any]]:
     """What the file's manifest becomes."""
     head, manifest = document.read(parts(path)[0])
     settings = config.read({**ENVIRONMENT, **head.value.get("environment", {})}, head.value.get("configMap"))
-    return desired(resource.admit(manifest, settings), settings)
+    return desired(scopes(resource.admit(manifest, settings), settings))
 
 
 def text(path: Path) -> str:

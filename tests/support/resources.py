@@ -32,7 +32,7 @@ def sdep(spec: str = ONE, **metadata: Any) -> dict[str, Any]:
 
 def made(spec: str = ONE, config: Config = CONFIG, **metadata: Any) -> list[dict[str, Any]]:
     """What it becomes."""
-    return desired(resource.read(sdep(spec, **metadata), config), config)
+    return desired(scopes(resource.read(sdep(spec, **metadata), config), config))
 
 
 def scope_of(spec: str = ONE, config: Config = CONFIG, index: int = 0, **metadata: Any) -> Scope:
