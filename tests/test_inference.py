@@ -236,7 +236,7 @@ async def test_health_is_readiness_and_what_the_nodes_say() -> None:
             raise problems["m"]
 
     bench = Bench(node("m"))
-    bound = Bound(bench.program, bench.plan, {}, health=GraphHealth({"m": check}, keep_s=0.0))
+    bound = Bound(bench.program, bench.plan, {}, health=GraphHealth({"m": check}))
     readiness = Readiness()
     inference = Inference.of(bench.engine, bound, readiness)
     assert inference.bound is bound

@@ -345,10 +345,9 @@ class Pool:
 
     def _next(self) -> None:
         """There is room for one more connection."""
-        for exchange in self._waiting:
-            if exchange.opening is None:
-                self._open_for(exchange)
-                return
+        exchange = next((each for each in self._waiting if each.opening is None), None)
+        if exchange is not None:
+            self._open_for(exchange)
 
     # --- opening ----------------------------------------------------------------------------------------------
 

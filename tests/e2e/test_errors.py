@@ -181,8 +181,8 @@ def test_client_that_hangs_up_cancels_the_call_of_the_node(kind: str, client: st
         else:
             with socket.create_connection(("127.0.0.1", served.port)) as connection:
                 body = b'{"strData":"x"}'
-                connection.sendall(b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (
-                    PREDICTIONS.encode(), len(body), body
+                connection.sendall(b"POST %s HTTP/1.1\r\nHost: h\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (
+                    PREDICTIONS.encode(), b"Content-Type: application/json", len(body), body
                 ))  # fmt: skip
                 poll(lambda: log.read_text() == "begun\n")
         poll(lambda: log.read_text() == "begun\ncancelled\n")
