@@ -213,11 +213,11 @@ class Parent:
     async def leave(self, delay_s: float) -> None:
         """Has workers say that they are not ready any more; all go on serving for so long."""
         self._leaving = True
-        for each in self.workers:
-            each.say({"say": "leave"})
         if delay_s > 0:
             log.info("not ready any more; stopping in %g s", delay_s)
-            await asyncio.sleep(delay_s)
+        for each in self.workers:
+            each.say({"say": "leave"})
+        await asyncio.sleep(delay_s)
 
     def hire(self, name: str) -> Worker:
         """One more worker, not started yet."""
