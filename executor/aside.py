@@ -1,4 +1,4 @@
-"""Owns work beside the event loop's: in a thread that keeps no process from ending, and at most once at a time.
+"""Owns what is waited for: work in a thread that keeps no process from ending, callbacks, questions asked once for all.
 
 Must not be used for requests: these have their own threads, and bounds.
 """
@@ -9,7 +9,31 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from executor import errors
+
 Result = TypeVar("Result")
+
+PATIENCE_S = 90.0
+"""How long whoever asks waits for an answer to somebody else: longer than a node may take for its health."""
+
+
+Done = Callable[[Result | None, Exception | None], None]
+"""Is told an answer, or the error that there was instead."""
+
+
+def awaited() -> tuple[asyncio.Future[Result], Done[Result]]:
+    """A future, and the function that is told its outcome; later words count for nothing."""
+    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    def done(answer: Result | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if answer is not None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error or errors.Error("no answer"))
+
+    return future, done
 
 
 async def in_thread(work: Callable[[], Result], name: str = "aside") -> Result:
@@ -44,22 +68,27 @@ async def in_thread(work: Callable[[], Result], name: str = "aside") -> Result:
 
 
 class Questions:
-    """Questions by name: whoever asks one that is being answered waits with the others for that answer."""
+    """Questions by name: whoever asks one that is being answered waits with the others for that answer, unless it has
+    taken `patience_s` already: what hangs may be asked anew, but not by everybody.
+    """
 
-    def __init__(self) -> None:
-        self._asked: dict[str, asyncio.Task[Any]] = {}
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._asked: dict[str, tuple[asyncio.Task[Any], float]] = {}
 
     def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, Result]]) -> Awaitable[Result]:
         """The answer of `ask`, or of the one under way by that name. Giving up takes nothing from the others."""
-        task = self._asked.get(name)
-        if task is None or task.done():
-            task = self._asked[name] = asyncio.create_task(ask())
+        now = asyncio.get_running_loop().time()
+        task, since = self._asked.get(name, (None, now))
+        if task is None or task.done() or now - since >= self._patience_s:
+            task = asyncio.create_task(ask())
             task.add_done_callback(_seen)
+            self._asked[name] = task, now
         return asyncio.shield(task)
 
     async def close(self) -> None:
         """Gives up those that are being answered."""
-        tasks = list(self._asked.values())
+        tasks = [task for task, _ in self._asked.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from executor import errors
 from executor._native import errand, flow, front, http1, message, program, tracer
+from executor.aside import awaited
 from executor.graph import plan as plans
 from executor.graph import spec
 from executor.health import GraphHealth
@@ -22,6 +23,7 @@ from executor.types import Encoding, Keeps, Method, Walk
 
 Done = Callable[[message.Message | None, Exception | None], object]
 """Is told a request's answer, or its error."""
+_Future = asyncio.Future[message.Message]
 
 
 Headers = Sequence[tuple[str, str]]
@@ -296,7 +298,8 @@ class Inference:
         label: tracer.Label | None = None,
     ) -> Answer:
         """Takes one request through the plan, as `start` does. Cancelling the caller cancels the calls on the wire."""
-        future, done = _awaited()
+        future: _Future
+        future, done = awaited()
         request = self.start(
             walk, method, message, done, headers=headers, puid=puid, timeout_s=timeout_s, timed=timed, label=label
         )
@@ -343,18 +346,3 @@ class Inference:
         if self.plan.find(name) is not None:
             raise errors.RequestError(f"node '{name}' is built in and has no metadata", status=Status.UNKNOWN)
         raise errors.RequestError(f"Failed to find model {name}", status=Status.UNKNOWN)
-
-
-def _awaited() -> tuple[asyncio.Future[message.Message], Done]:
-    """A future, and the function that is told its outcome."""
-    future: asyncio.Future[message.Message] = asyncio.get_running_loop().create_future()
-
-    def done(answer: message.Message | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if answer is not None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error or errors.Error("no answer"))
-
-    return future, done

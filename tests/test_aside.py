@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from executor.aside import Questions, in_thread
+from executor import errors
+from executor.aside import Questions, awaited, in_thread
 
 
 async def test_work_in_a_thread_answers_or_raises() -> None:
@@ -38,6 +39,19 @@ async def test_nobody_hears_of_work_that_was_given_up() -> None:
     assert await in_thread(lambda: ended.wait(10))
 
 
+async def test_a_callback_can_be_awaited() -> None:
+    future: asyncio.Future[str]
+    future, done = awaited()
+    done("first", None)
+    done("second", None)
+    assert await future == "first"
+    for error, kind in ((OSError("gone"), OSError), (None, errors.Error)):
+        future, done = awaited()
+        done(None, error)
+        with pytest.raises(kind):
+            await future
+
+
 async def test_whoever_asks_the_same_meanwhile_shares_the_answer() -> None:
     asked: list[str] = []
     release = asyncio.Event()
@@ -60,6 +74,25 @@ async def test_whoever_asks_the_same_meanwhile_shares_the_answer() -> None:
 
 async def _of(questions: Questions, ask: object) -> object:
     return await questions.once("it", ask)  # type: ignore[arg-type]
+
+
+async def test_what_hangs_is_asked_anew_after_a_while() -> None:
+    asked: list[str] = []
+    release = asyncio.Event()
+
+    async def ask() -> int:
+        asked.append("it")
+        mine = len(asked)
+        if mine == 1:
+            await release.wait()
+        return mine
+
+    questions = Questions(patience_s=0.0)
+    first = asyncio.create_task(_of(questions, ask))
+    await asyncio.sleep(0)
+    assert await questions.once("it", ask) == 2
+    release.set()
+    assert await first == 1
 
 
 async def test_names_are_apart_and_errors_reach_whoever_asked() -> None:

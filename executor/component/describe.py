@@ -6,7 +6,7 @@ Must not fail a prediction: what is said here is asked for apart.
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -43,7 +43,9 @@ async def ask(method: UserMethod, node: str, *arguments: Any) -> Any:
         raise faults.raised(exc, node, method.name) from exc
 
 
-async def metadata(component: Any, node: str, image: str, environ: Mapping[str, str]) -> dict[str, Any]:
+async def metadata(
+    component: Any, node: str, image: str, environ: Mapping[str, str], asked: Callable[[UserMethod], Awaitable[Any]]
+) -> dict[str, Any]:
     """What the image says, overruled by `init_metadata()`, overruled by the environment's MODEL_METADATA."""
     name, _, version = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
     said: dict[str, Any] = {"name": name or node, "versions": [version] if version else [], "platform": ""}
@@ -51,7 +53,7 @@ async def metadata(component: Any, node: str, image: str, environ: Mapping[str, 
     try:
         method = methods.find(component, "init_metadata")
         if method is not None:
-            said.update(_mapping(await ask(method, node), "init_metadata()"))
+            said.update(_mapping(await asked(method), "init_metadata()"))
         said.update(_mapping(_environment(environ), "MODEL_METADATA"))
         return checked(said)
     except ValueError as exc:

@@ -98,26 +98,29 @@ class Host:
 
     async def metadata(self) -> dict[str, Any]:
         """What the object says of itself, as Seldon's metadata endpoint answers it."""
-        said = partial(describe.metadata, self.component, self.name, self._image, self._environ)
-        return dict(await self._told.once("metadata", said))
+        return await describe.metadata(self.component, self.name, self._image, self._environ, self._ask)
 
     async def health(self, encoding: int = Encoding.SELDON_JSON) -> native.Message:
         """The object's answer to a health check; raises if it is not well."""
         whole = methods.find(self.component, "health_status_raw")
         if whole is not None:
-            result = await self._told.once(whole.name, partial(describe.ask, whole, self.name))
+            result = await self._ask(whole)
             if result is not None:
                 return raw.closed(result, encoding, self.name, whole.name)
         method = methods.find(self.component, "health_status")
-        result = None
-        if method is not None:
-            result = await self._told.once(method.name, partial(describe.ask, method, self.name))
+        result = None if method is None else await self._ask(method)
         if result is None:
             result = ASSUMED_HEALTHY if methods.inherits_base(self.component) else HEALTHY
         added = await extras_of(self.component, self.name).collect_async()
         if self._recorder is not None:
             self._recorder.record(HEALTH, added.metrics)
         return answer.health(result, added, self._path, encoding, self.name)
+
+    async def _ask(self, method: UserMethod) -> Any:
+        """What it answers. A thread that hangs is not joined by one more for each who asks."""
+        if method.mode is not Mode.BLOCKING:
+            return await describe.ask(method, self.name)
+        return await self._told.once(method.name, partial(describe.ask, method, self.name))
 
     def _own_path(self) -> dict[str, str]:
         if self._image:

@@ -251,7 +251,8 @@ class App:
         elif self._table.flask and head.content_type is None:
             raise bodies.no_json("no Content-Type; ")
         elif self._inference.takes_foreign and self._is_foreign(route, head):
-            form, forwarded, kind = Form.FOREIGN, [*head.forwarded, *head.of_body], head.content_type
+            form, forwarded = Form.FOREIGN, [*head.forwarded, *head.of_body]
+            kind = head.content_type or (None if head.content_encoding else "application/json")
         else:
             text = bodies.json_text(text, head, limit)
             text = text.removeprefix(bodies.MARK) if self._table.flask else text

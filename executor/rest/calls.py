@@ -107,7 +107,8 @@ class Site:
     def _make_room(self) -> None:
         """Forgets the other server that was not used for longest, of those that no call is under way to."""
         for base, site in self._others.items():
-            if site.pool.end_idle():
+            if not site.pool.busy:
+                site.pool.end_idle()
                 del self._others[base]
                 return
         raise http1.ProtocolError(f"it redirects to more than {SITES_MAX} other servers at a time")
@@ -118,7 +119,7 @@ class Site:
 
     async def close(self) -> None:
         """Closes the connections; calls under way fail. Call it once or often."""
-        for site in self._others.values():
+        for site in list(self._others.values()):
             await site.pool.close()
         await self.pool.close()
 
@@ -212,7 +213,7 @@ class Call:
         if reply.status in _KEEP_METHOD:
             self._request = replace(request, where=where, lines=lines)
         else:
-            self._request = Request("GET", where, lines + request.kind, b"", None)
+            self._request = Request("GET", where, lines + request.kind, b"", None, request.keeps)
         self._send(self._site.head(self._request.verb, where))
 
     def _kept(self, reply: http1.Reply) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from executor._native import budget as budgets
 from executor._native import http1 as native
+from executor.aside import awaited
 from executor.rest import dial
 from executor.rest.replies import HEAD_BYTES_MAX, Reading
 from executor.rest.replies import NoMemoryError as NoMemoryError
@@ -242,16 +243,8 @@ class Pool:
 
     async def request(self, parts: Buffers, *, idempotent: bool = False) -> Reply:
         """The same for a coroutine: the answer, or the error raised."""
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-        def done(reply: Reply | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if reply is not None:
-                future.set_result(reply)
-            else:
-                future.set_exception(error or ConnectionError("no answer"))
-
+        future: asyncio.Future[Reply]
+        future, done = awaited()
         exchange = self.begin(parts, done, idempotent=idempotent)
         try:
             return await future
@@ -262,11 +255,15 @@ class Pool:
         """The state of each connection."""
         return ["ready"] * len(self._all) + ["connecting"] * len(self._opening)
 
-    def end_idle(self) -> bool:
-        """Close the connections that no request uses; whether no other one is left."""
+    @property
+    def busy(self) -> bool:
+        """Whether some request uses a connection, or waits for one."""
+        return bool(len(self._all) > len(self._idle) or self._opening or self._waiting)
+
+    def end_idle(self) -> None:
+        """Close the connections that no request uses."""
         while self._idle:
             self._idle[0].abort()
-        return not (self._all or self._opening or self._waiting)
 
     async def close(self) -> None:
         """Close all connections; requests under way fail. Call it once or often."""

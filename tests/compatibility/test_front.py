@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.clients import FEEDBACK, PREDICTIONS
-from support.raw_node import RawNode, Seen
+from support.raw_node import Answer, RawNode, Seen
 from support.serving import Served, graph, node
 
 V01 = "/api/v0.1"
@@ -262,6 +262,18 @@ def test_what_a_node_says_of_itself_goes_on_in_the_clients_coding(raw: RawNode, 
     status, headers, body = model.rest.ask("GET", path, None, [("Accept-Encoding", "br")])
     assert (status, headers["Content-Encoding"], body) == (200, "br", b"??")
     assert raw.seen[-1].header("accept-encoding") == "br"
+
+
+@pytest.mark.parametrize("code", [303, 307])
+def test_a_redirected_call_is_answered_in_the_clients_coding(raw: RawNode, model: Served, code: int) -> None:
+    def script(seen: Seen) -> Answer:
+        if seen.path == "/predict":
+            return code, {"Location": "/there"}, b""
+        return 200, {"Content-Encoding": "br"}, b"??"
+
+    raw.script = script
+    status, headers, body = model.rest.ask("POST", PREDICTIONS, b"{}", [("Accept-Encoding", "br")])
+    assert (status, headers["Content-Encoding"], body) == (200, "br", b"??")
 
 
 def test_a_body_without_a_type_reaches_nodes_without_one(raw: RawNode, model: Served) -> None:

@@ -1,6 +1,7 @@
 """A component's metadata: from its image, its class and its environment, each over the one before; checked."""
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ EMPTY: dict[str, Any] = {"versions": [], "platform": "", "inputs": [], "outputs"
 
 
 def said(component: Any = None, image: str = "", **environ: str) -> dict[str, Any]:
-    return asyncio.run(describe.metadata(component or SimpleNamespace(), "node", image, environ))
+    asked = partial(describe.ask, node="node")
+    return asyncio.run(describe.metadata(component or SimpleNamespace(), "node", image, environ, asked))
 
 
 def test_without_a_word_from_the_user() -> None:

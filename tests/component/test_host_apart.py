@@ -66,3 +66,21 @@ async def test_a_health_check_that_hangs_is_not_begun_again() -> None:
     assert len(begun) == 1
     await host.health()
     assert len(begun) == 2
+
+
+async def test_an_async_health_check_ends_with_whoever_asked() -> None:
+    ended = asyncio.Event()
+
+    class Stuck:
+        async def health_status(self) -> str:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+            return "well"
+
+    asked = asyncio.create_task(Host(Stuck(), "n", environ={}).health())
+    await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.wait_for(ended.wait(), 10)
+    assert asked.cancelled()

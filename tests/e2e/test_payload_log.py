@@ -210,8 +210,9 @@ def test_payloads_of_rest_nodes_are_of_the_type_they_came_with(receiver: Receive
         root = node("m", "model", logger=ALL)
         with serving.graph(root, endpoints={"m": raw.url}, payload_log=settings) as served:
             served.rest.ask("POST", "/api/v1.0/predictions", b"a=b", [("Content-Type", "application/x-own")])
+            served.rest.ask("POST", "/api/v1.0/predictions", b"{}")
     found = {each.body: each.headers["Content-Type"] for each in receiver.received}
-    assert found == {b"a=b": "application/x-own", b"1;2": "text/csv"}
+    assert found == {b"a=b": "application/x-own", b"1;2": "text/csv", b"{}": "application/json"}
 
 
 def test_a_puid_is_no_way_to_write_headers(receiver: Receiver) -> None:
