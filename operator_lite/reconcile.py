@@ -214,7 +214,7 @@ class Reconciler:
             self._writes.delete(live)
             return self._made(wanted, look, step.why)
         if step.act is Act.ADOPT:
-            live = self._adopted(live)
+            live = self._adopted(wanted, live)
         if step.hands_over:
             live = self._writes.apply(managed.handed_over(live), managed.HANDOVER)
         done = self._writes.apply(wanted)
@@ -230,9 +230,9 @@ class Reconciler:
         self._events.did(look.resource, "Create", *kinds.key(wanted), why)
         return done
 
-    def _adopted(self, live: Object) -> Object:
+    def _adopted(self, wanted: Object, live: Object) -> Object:
         """What Seldon's operator said of the object is ours from now on, so that what we do not say of it goes."""
-        fields = managed.taken_over(live)
+        fields = plan.taken_over(wanted, live)
         if fields == live["metadata"].get("managedFields", []):
             return live
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(live)}
