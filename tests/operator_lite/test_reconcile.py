@@ -121,6 +121,30 @@ def test_a_service_that_is_half_taken_over_keeps_its_address(
     assert not [each for each in writes(server) if each[0] == "delete"]
 
 
+@pytest.mark.parametrize("verb", ["patch", "delete"])
+def test_a_change_of_two_steps_is_finished_when_it_stops(
+    server: ApiServer, fragile: Cluster, operator: Running, verb: str
+) -> None:
+    made = node_of_seldon(fragile, APART)
+    running = operator(fragile)
+    if verb == "delete":
+        fragile.sdep("iris", SPEC)
+        fragile.all_ready("iris")
+
+    def stopped(which: str, path: str) -> None:
+        if which == verb and NODE in path:
+            running._stop.set()
+
+    server.faults.append(stopped)
+    fragile.sdep("iris", APART)
+    until(running._stop.is_set)
+    running.stop()
+    found = fragile.get(SERVICE, "iris-main-model") or {}
+    assert found["spec"]["clusterIP"] == (made["spec"]["clusterIP"] if verb == "patch" else "None")
+    assert [each["manager"] for each in found["metadata"]["managedFields"]] == ["millrace-operator"]
+    assert {each["appProtocol"] for each in found["spec"]["ports"]} == {"http", "kubernetes.io/h2c"}
+
+
 def test_what_cannot_be_deleted_holds_up_nothing_else(server: ApiServer, fragile: Cluster, operator: Running) -> None:
     running = operator(fragile)
     scaled = yaml.safe_load(ONE)
