@@ -35,7 +35,7 @@ from operator_lite.work import Key
 
 SETTLE_S = 10.0
 """How long routes are given to be heard of by all gateways before what they led to goes."""
-FAULT, REFUSED, IGNORED = "InternalError", "Refused", "Ignored"
+FAULT, REFUSED, IGNORED, WAY_KEPT = "InternalError", "Refused", "Ignored", "AnotherWayInKept"
 HOLDING = frozenset({"Deployment", "Service"})
 """Kinds whose faults mean that what is wanted does not serve."""
 
@@ -251,13 +251,21 @@ class Reconciler:
         """Deletes what may go; seconds until more may."""
         observed = list(look.observed.values())
         held = any(kind in HOLDING or kind in TRAFFIC for kind, _ in look.faults)
-        serving = status.is_serving(wanted, observed) and pruning.is_let_in(wanted, observed) and not held
+        serving = status.is_serving(wanted, observed) and not held
         pause = self._unsettled(wanted, look) if serving else 0.0
+        ways, missing = pruning.ways_kept(wanted, observed)
+        if ways and serving and not pause:
+            self._warn_of_ways(ways, missing, look)
         going = pruning.obsolete(wanted, observed, serving and not pause)
         for each in going:
             if not each["metadata"].get("deletionTimestamp"):
                 self._delete(each, look)
-        return pause if pause and pruning.obsolete(wanted, observed, True) else None
+        return pause if pause and (ways or pruning.obsolete(wanted, observed, True)) else None
+
+    def _warn_of_ways(self, ways: list[Object], missing: list[Object], look: Look) -> None:
+        stays, awaited = (", ".join(" ".join(kinds.key(each)) for each in some) for some in (ways, missing))
+        message = f"what TRAFFIC does not say is kept until what it says is accepted: {stays}, until {awaited}"
+        self._events.warn(look.resource, WAY_KEPT, message)
 
     def _delete(self, gone: Object, look: Look) -> None:
         """Deletes one object. What the server refuses is noted, as when one is applied."""

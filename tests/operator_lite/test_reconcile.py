@@ -193,6 +193,10 @@ def test_the_way_in_that_works_stays_where_the_one_that_is_wanted_is_not_install
         fragile.all_ready("iris")
         running.use(Config(image="millrace:test"))
         until(lambda: fragile.condition("iris", "RoutesReady")["reason"] == "NotInstalled")
+        until(lambda: "AnotherWayInKept" in fragile.reasons("iris"))
+        fragile.sdep("iris", NEW)
+        fragile.all_ready("iris")
+        until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
         assert fragile.names(kind_of("VirtualService")) == ["iris"]
         assert fragile.names(kind_of("DestinationRule")) == ["iris-main"]
         running.use(Config(image="millrace:test", traffic="none"))
