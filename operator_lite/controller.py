@@ -138,7 +138,7 @@ class Controller:
         self._begin(self._resync, "resync")
 
     def stop(self, within_s: float = 60.0) -> None:
-        """Ends what goes on. Looks that have begun end before their next change; they are waited for so long."""
+        """Ends what goes on. Looks that have begun end between two changes; they are waited for so long."""
         ends = time.monotonic() + within_s
         self._stop.set()
         self.queue.stop()

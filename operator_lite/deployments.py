@@ -166,10 +166,15 @@ def finished(scope: Scope, spec: Object) -> Object:
         spec = pieces.add_volumes(spec, {"name": pieces.TMP, "emptyDir": {}})
     if engine.STATE in mounted:
         spec = _with_state(scope, spec)
-    group = engine.user(scope) if engine.STATE in mounted else None
-    ours = {name: each for name, each in (("runAsUser", scope.config.user), ("fsGroup", group)) if each is not None}
-    security = {**ours, **(spec.get("securityContext") or {})}
-    return {"terminationGracePeriodSeconds": GRACE_S, **spec, "securityContext": security or None}
+    return {"terminationGracePeriodSeconds": GRACE_S, **spec, "securityContext": _security(scope, spec) or None}
+
+
+def _security(scope: Scope, spec: Object) -> Object:
+    """Who says anything of it has said whom the pod runs as, but cannot know of the executor's volume."""
+    user, group = scope.config.user, engine.user(scope)
+    said = spec.get("securityContext") or ({"runAsUser": user} if user is not None else {})
+    keeps = any(each["name"] == engine.STATE for each in spec.get("volumes") or [])
+    return {**said, "fsGroup": said.get("fsGroup", group)} if keeps and group is not None else dict(said)
 
 
 def _with_state(scope: Scope, spec: Object) -> Object:

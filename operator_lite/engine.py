@@ -39,7 +39,7 @@ def container(scope: Scope) -> Object:
         "readinessProbe": pieces.http_probe("/ready", config.engine_http_port, 20, 60, scheme),
         "livenessProbe": pieces.http_probe("/live", config.engine_http_port, 20, 60, scheme),
         "resources": scope.predictor.svcOrchSpec.resources or _resources(config),
-        "securityContext": {"runAsUser": config.engine_user, **pieces.restricted(user(scope), image.is_ours)},
+        "securityContext": {**pieces.restricted(user(scope), image.is_ours), "runAsUser": config.engine_user},
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
     }

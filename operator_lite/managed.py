@@ -39,16 +39,18 @@ def said(found: Mapping[str, Any]) -> list[Any]:
     return [(each.get("time"), each.get("fieldsV1")) for each in _entries(found) if _ours(each)]
 
 
-def taken_over(found: Mapping[str, Any]) -> list[Object]:
-    """The entries with those of Seldon's operator as ours: what we do not say goes when we apply next."""
+def taken_over(found: Mapping[str, Any], *said: tuple[str, ...]) -> list[Object]:
+    """The entries with those of Seldon's operator as ours: what we do not say goes when we apply next. The fields at
+    the paths `said` are ours with them, whoever said them.
+    """
     theirs = [each for each in _entries(found) if _is_seldons(each)]
     ours = [each for each in _entries(found) if _ours(each)]
     others = [each for each in _entries(found) if each not in theirs and each not in ours]
     if not theirs:
         return list(_entries(found))
     fields: Object = {}
-    for each in (*ours, *theirs):
-        fields = _joined(fields, each.get("fieldsV1") or {})
+    for each in (*(each.get("fieldsV1") or {} for each in (*ours, *theirs)), *map(_at, said)):
+        fields = _joined(fields, each)
     entry = {**theirs[0], "manager": MANAGER, "operation": "Apply", "fieldsV1": fields}
     return [*others, entry]
 
@@ -86,6 +88,14 @@ def _has(fields: Mapping[str, Any], path: Iterable[str]) -> bool:
             return False
         fields = fields[f"f:{step}"]
     return True
+
+
+def _at(path: Iterable[str]) -> Object:
+    """What is written of a field."""
+    found: Object = {}
+    for step in reversed(tuple(path)):
+        found = {f"f:{step}": found}
+    return found
 
 
 def _joined(one: Object, other: Object) -> Object:

@@ -41,6 +41,7 @@ def restricted(user: int | None, is_ours: bool) -> Object:
     cannot be written. An image that is not ours may be root's, where nobody says a user; a pod's author may want root.
     """
     return {
+        "runAsUser": user,
         "runAsNonRoot": True if user or (user is None and is_ours) else None,
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -58,6 +58,14 @@ def fitted(wanted: Object, live: Object | None) -> Object:
     return {**wanted, "spec": {**wanted["spec"], "clusterIP": address}}
 
 
+def taken_over(wanted: Object, live: Object) -> list[Object]:
+    """The entries of an object that is taken over. An address that it keeps is ours from the first: it would not be
+    known that it is another operator's, did the apply that says it not follow.
+    """
+    keeps = wanted["kind"] == "Service" and wanted["spec"].get("clusterIP", "None") != "None"
+    return managed.taken_over(live, *([ADDRESS] if keeps else []))
+
+
 def step(wanted: Object, live: Object | None) -> Step:
     """What to do about an object; `wanted` comes from `owned` and `fitted`."""
     if live is None:

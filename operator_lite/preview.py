@@ -143,9 +143,10 @@ class Preview:
         present = [kind for kind in OWNED if kind.name not in self._absent]
         there = [each for kind in present for each in self._api.items(kind, meta["namespace"], label)[0]]
         own = [each for each in there if kinds.controller(each).get("uid") == meta["uid"]]
-        when = "" if pruning.is_let_in(wanted, own) else " when requests get in as is wanted"
+        held = pruning.held(wanted, own)
         going = [each for each in own if kinds.key(each) not in kept and each["kind"] not in desired.KEPT]
-        return [f"## {' '.join(kinds.key(each))}: would be deleted{when}" for each in going]
+        when = {False: "", True: " when requests get in as is wanted"}
+        return [f"## {' '.join(kinds.key(each))}: would be deleted{when[kinds.key(each) in held]}" for each in going]
 
 
 def _in_place_of(wanted: Object, live: Object) -> Object:

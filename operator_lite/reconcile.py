@@ -35,7 +35,7 @@ from operator_lite.work import Key
 
 SETTLE_S = 10.0
 """How long routes are given to be heard of by all gateways before what they led to goes."""
-FAULT, REFUSED, IGNORED = "InternalError", "Refused", "Ignored"
+FAULT, REFUSED, IGNORED, WAY_KEPT = "InternalError", "Refused", "Ignored", "AnotherWayInKept"
 HOLDING = frozenset({"Deployment", "Service"})
 """Kinds whose faults mean that what is wanted does not serve."""
 
@@ -143,7 +143,7 @@ class Reconciler:
 
     @property
     def _writes(self) -> Api:
-        """What changes are made with: each one asks anew. Raises `_Over`."""
+        """What a change is made with, in all its steps: each change asks anew. Raises `_Over`."""
         if self._stop.is_set():
             raise _Over
         return self._api
@@ -201,7 +201,7 @@ class Reconciler:
         step = plan.step(wanted, live)
         kind, name = kinds.key(wanted)
         if live is None:
-            return self._made(wanted, look, "")
+            return self._made(wanted, look, "", self._writes)
         if step.act is Act.KEEP or (step.act is Act.APPLY and self._applied.is_same(wanted, live)):
             return live
         if step.act is Act.WAIT:
@@ -210,34 +210,36 @@ class Reconciler:
         if step.act is Act.REFUSE:
             self._fault(look, (kind, name), step.why)
             return None
+        writes = self._writes  # once for all steps: what is half done would stay so until another operator leads
         if step.act is Act.RECREATE:
-            self._writes.delete(live)
-            return self._made(wanted, look, step.why)
+            look.confirm(self._api)
+            writes.delete(live)
+            return self._made(wanted, look, step.why, writes)
         if step.act is Act.ADOPT:
-            live = self._adopted(live)
+            live = self._adopted(wanted, live, writes)
         if step.hands_over:
-            live = self._writes.apply(managed.handed_over(live), managed.HANDOVER)
-        done = self._writes.apply(wanted)
+            live = writes.apply(managed.handed_over(live), managed.HANDOVER)
+        done = writes.apply(wanted)
         self._applied.remember(wanted, done)
         if managed.said(done) != managed.said(live):  # its version may be another's doing
             self._events.did(look.resource, "Update", kind, name)
         return done
 
-    def _made(self, wanted: Object, look: Look, why: str) -> Object:
+    def _made(self, wanted: Object, look: Look, why: str, writes: Api) -> Object:
         look.confirm(self._api)
-        done = self._writes.apply(wanted)
+        done = writes.apply(wanted)
         self._applied.remember(wanted, done)
         self._events.did(look.resource, "Create", *kinds.key(wanted), why)
         return done
 
-    def _adopted(self, live: Object) -> Object:
+    def _adopted(self, wanted: Object, live: Object, writes: Api) -> Object:
         """What Seldon's operator said of the object is ours from now on, so that what we do not say of it goes."""
-        fields = managed.taken_over(live)
+        fields = plan.taken_over(wanted, live)
         if fields == live["metadata"].get("managedFields", []):
             return live
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(live)}
         change = {"op": "replace", "path": "/metadata/managedFields", "value": fields}
-        return self._writes.patch(live, [version, change])
+        return writes.patch(live, [version, change])
 
     def _fault(self, look: Look, key: tuple[str, str], message: str) -> None:
         look.faults[key] = message
@@ -249,13 +251,21 @@ class Reconciler:
         """Deletes what may go; seconds until more may."""
         observed = list(look.observed.values())
         held = any(kind in HOLDING or kind in TRAFFIC for kind, _ in look.faults)
-        serving = status.is_serving(wanted, observed) and pruning.is_let_in(wanted, observed) and not held
+        serving = status.is_serving(wanted, observed) and not held
         pause = self._unsettled(wanted, look) if serving else 0.0
+        ways, missing = pruning.ways_kept(wanted, observed)
+        if ways and serving and not pause:
+            self._warn_of_ways(ways, missing, look)
         going = pruning.obsolete(wanted, observed, serving and not pause)
         for each in going:
             if not each["metadata"].get("deletionTimestamp"):
                 self._delete(each, look)
-        return pause if pause and pruning.obsolete(wanted, observed, True) else None
+        return pause if pause and (ways or pruning.obsolete(wanted, observed, True)) else None
+
+    def _warn_of_ways(self, ways: list[Object], missing: list[Object], look: Look) -> None:
+        stays, awaited = (", ".join(" ".join(kinds.key(each)) for each in some) for some in (ways, missing))
+        message = f"what TRAFFIC does not say is kept until what it says is accepted: {stays}, until {awaited}"
+        self._events.warn(look.resource, WAY_KEPT, message)
 
     def _delete(self, gone: Object, look: Look) -> None:
         """Deletes one object. What the server refuses is noted, as when one is applied."""

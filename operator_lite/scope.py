@@ -120,10 +120,19 @@ class Scope:
         return self.predictor.containers().get(name, {})
 
     def user(self, node: str) -> int | None:
-        """Whom the pod of a node runs as; what is no node has a pod that says nothing."""
-        said = (pod.spec.get("securityContext") or {} for _, pod in self.pods() if node in self.nodes_in(pod))
-        found: int | None = next(said, {}).get("runAsUser", self.config.user)
+        """Whom the pod of a node runs as; None: whom its images say. What is no node has a pod that says nothing."""
+        said = self._security(node)
+        found: int | None = said.get("runAsUser") if said else self.config.user
         return found
+
+    def user_of_ours(self, node: str) -> int | None:
+        """Whom containers that we put into the pod of a node run as: the same, where its author says a user."""
+        found: int | None = self._security(node).get("runAsUser", self.config.user)
+        return found
+
+    def _security(self, node: str) -> Object:
+        said = (pod.spec.get("securityContext") or {} for _, pod in self.pods() if node in self.nodes_in(pod))
+        return next(said, {})
 
     def labels(self) -> dict[str, str]:
         """What every object of the predictor is labelled with."""

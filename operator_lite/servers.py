@@ -93,7 +93,7 @@ def _base(scope: Scope, unit: UnitModel, image: Image, container: Opaque) -> Obj
     fallback: Object = {
         "name": container["name"],
         "image": image.name,
-        "securityContext": pieces.restricted(scope.user(unit.name), image.is_ours),
+        "securityContext": pieces.restricted(scope.user_of_ours(unit.name), image.is_ours),
     }
     if "image" in container:
         return dict(container)

@@ -39,7 +39,8 @@ def fetched(spec: Object, wanted: Wanted, scope: Scope) -> Object:
         lent = _lent(spec, wanted, claim)
         container = _fetcher(name, source, [mount, *(_mounted(each) for each in lent)], wanted, scope)
         spec = {**spec, "initContainers": [*present, container]}
-        volumes += lent
+        used = {each["name"] for each in container["volumeMounts"]}
+        volumes += [*lent, *([{"name": pieces.TMP, "emptyDir": {}}] if pieces.TMP in used else [])]
     readers = [
         pieces.mount(each, {**mount, "readOnly": True}) if each["name"] == wanted.container else each
         for each in spec["containers"]
@@ -73,7 +74,7 @@ def _fetcher(name: str, source: str, mounts: list[Object], wanted: Wanted, scope
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
-        "securityContext": pieces.restricted(scope.user(wanted.name), image.is_ours),
+        "securityContext": pieces.restricted(scope.user_of_ours(wanted.name), image.is_ours),
     }
     if image.is_ours:
         container = pieces.mount(container, pieces.tmp_mount(name))

@@ -66,7 +66,7 @@ class Affinity(Part):
 
 class PodSpec(Part):
     containers: list[Container] = []
-    initContainers: list[Named] = []
+    initContainers: list[Container] = []
     volumes: list[Named] = []
     affinity: Affinity = Affinity()
     securityContext: Opaque = {}

@@ -94,6 +94,16 @@ def test_what_is_wrong_with_a_predictor(text: str, path: str, message: str) -> N
             "spec.containers[0].env[1].name",
             "required, but missing",
         ),
+        (
+            "spec: {initContainers: [{name: a, image: x, volumeMounts: [{mountPath: /y}]}]}",
+            "spec.initContainers[0].volumeMounts[0].name",
+            "required, but missing",
+        ),
+        (
+            "spec: {initContainers: [{name: a, volumeMounts: x}]}",
+            "spec.initContainers[0].volumeMounts",
+            'must be a list, not "x"',
+        ),
         ("spec: {securityContext: 7}", "spec.securityContext", "must be a mapping, not the number 7"),
         ("spec: {volumes: x}", "spec.volumes", 'must be a list, not "x"'),
         ("metadata: {labels: {a: 1}}", "metadata.labels.a", "must be text, not the number 1; put it in quotes"),
@@ -105,7 +115,8 @@ def test_what_has_to_be_known_of_pods(pod: str, path: str, message: str) -> None
 
 
 def test_the_rest_of_pods_is_not_looked_at() -> None:
-    pod = "spec: {containers: [{name: a, resources: 7, unheard: {of: 1}}], nodeSelector: [x], unheard: y}"
+    of_all = "resources: 7, unheard: {of: 1}, env:, ports:, volumeMounts:"
+    pod = f"spec: {{containers: [{{name: a, {of_all}}}], initContainers: [{{name: b, {of_all}}}], nodeSelector: [x]}}"
     assert problems(f"{HEAD}spec:\n  predictors:\n  - {{{GRAPH}, name: p, componentSpecs: [{{{pod}}}]}}\n") == []
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 from support.resources import CONFIG, ONE, made, of_kind, pod, scope_of
 
 from operator_lite.deployments import names_of
@@ -87,27 +88,35 @@ def secured(said: str, **config: Any) -> tuple[dict[str, Any] | None, dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("said", "pod_security"),
+    ("said", "pod_security", "user"),
     [
-        ("{}", {"runAsUser": 8888, "fsGroup": 8888}),
-        ("{runAsUser: 5}", {"runAsUser": 5, "fsGroup": 8888}),
-        ("{fsGroup: 6}", {"runAsUser": 8888, "fsGroup": 6}),
+        ("{}", {"runAsUser": 8888, "fsGroup": 8888}, 8888),
+        ("{runAsUser: 5}", {"runAsUser": 5, "fsGroup": 8888}, 5),
+        ("{runAsUser: 5, fsGroup: 6}", {"runAsUser": 5, "fsGroup": 6}, 5),
     ],
 )
 def test_what_a_pods_author_says_of_its_user_counts_for_containers_of_ours_too(
-    said: str, pod_security: dict[str, int]
+    said: str, pod_security: dict[str, int], user: int
 ) -> None:
     found, users = secured(said)
     assert found == pod_security
     assert users.pop("seldon-container-engine") == (8888, True)
     assert set(users) == {"b", "t", "tfserving", "b-model-initializer", "t-model-initializer"}
-    assert set(users.values()) == {(None, True)}
+    assert set(users.values()) == {(user, True)}
+
+
+@pytest.mark.parametrize("said", ["{fsGroup: 6}", "{supplementalGroups: [7]}"])
+def test_an_author_who_says_something_else_leaves_the_user_to_the_images(said: str) -> None:
+    found, users = secured(said)
+    assert found == {"fsGroup": 8888, **yaml.safe_load(said)}
+    assert set(users.values()) == {(8888, True)}
+    assert secured(said, engine_user=None)[0] == yaml.safe_load(said)
 
 
 def test_an_author_may_want_root() -> None:
     _, users = secured("{runAsUser: 0}")
     assert users.pop("seldon-container-engine") == (8888, True)
-    assert set(users.values()) == {(None, None)}
+    assert set(users.values()) == {(0, None)}
     assert secured("{runAsUser: 0}", engine_user=None)[1]["seldon-container-engine"] == (None, None)
 
 
@@ -124,3 +133,10 @@ def test_images_of_others_start_where_nobody_says_a_user() -> None:
 def test_the_volume_of_an_executor_is_its_own_whoever_it_is() -> None:
     assert secured("{}", engine_user=None)[0] == {"runAsUser": 8888, "fsGroup": 8888}
     assert secured("{}", engine_user=None, user=None)[0] is None
+
+
+def test_volumes_stand_where_they_stood_so_that_pods_stay() -> None:
+    (deployment,) = of_kind(made(SERVED.replace("SAID", "{}")), "Deployment").values()
+    found = [each["name"] for each in pod(deployment)["volumes"]]
+    fetched = ["b-provision-location", "millrace-tmp", "t-provision-location"]
+    assert found == [*fetched, "seldon-podinfo", "millrace-state"]

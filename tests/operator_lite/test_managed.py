@@ -58,6 +58,11 @@ def test_what_seldons_operator_said_becomes_ours() -> None:
     assert entries[1]["fieldsV1"] == {"f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:a": {}}}}
 
 
+def test_a_field_that_is_kept_becomes_ours_with_it() -> None:
+    (ours,) = managed.taken_over(found(SELDON), ("spec", "clusterIP"))
+    assert ours["fieldsV1"] == {"f:spec": {"f:paused": {}, "f:template": {"f:a": {}}, "f:clusterIP": {}}}
+
+
 def test_without_any_everything_stays() -> None:
     assert managed.taken_over(found(KUBE, OURS)) == [KUBE, OURS]
 

@@ -92,6 +92,17 @@ def test_a_service_of_another_operator_keeps_its_address() -> None:
     assert plan.fitted(asked, theirs) == asked
 
 
+def test_an_address_that_is_kept_is_known_before_it_is_said() -> None:
+    asked, theirs = wanted("Service"), live("Service", [SELDONS])
+    (ordinary,) = plan.taken_over(asked, theirs)
+    assert ordinary["fieldsV1"] == {"f:spec": {}}
+    asked["spec"]["clusterIP"] = "None"
+    kept = plan.fitted(asked, theirs)
+    half_done = {**theirs, "metadata": {**theirs["metadata"], "managedFields": plan.taken_over(kept, theirs)}}
+    assert plan.fitted(asked, half_done) == kept
+    assert plan.step(kept, half_done).act is Act.APPLY
+
+
 def test_the_number_of_pods_is_handed_over_where_it_would_go() -> None:
     with_number = ONE + "  replicas: 2\n"
     assert plan.step(wanted("Deployment"), live("Deployment")).hands_over

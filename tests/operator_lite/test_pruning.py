@@ -5,8 +5,10 @@ from typing import Any
 from support.resources import ONE, made, scope_of
 
 from operator_lite.config import Config
-from operator_lite.pruning import is_let_in, obsolete, unready
+from operator_lite.desired import TRAFFIC
+from operator_lite.pruning import held, obsolete, unready, ways_kept
 
+ISTIO = Config(image="millrace:test", traffic="istio")
 TWO_PODS = """\
 predictors:
 - name: main
@@ -53,19 +55,48 @@ def test_another_graph_takes_over_without_a_gap() -> None:
     assert obsolete(wanted, observed, True) == []
 
 
+def routes(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in objects if each["kind"] in TRAFFIC]
+
+
+def said(route: dict[str, Any], accepted: str) -> dict[str, Any]:
+    return {**route, "status": {"parents": [{"conditions": [{"type": "Accepted", "status": accepted}]}]}}
+
+
 def test_another_way_in_stays_until_the_one_that_is_wanted_is_accepted() -> None:
-    by_istio = made(config=Config(image="millrace:test", traffic="istio"))
-    wanted = made()
-    route = wanted[-1]
-    accepted = {**route, "status": {"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}]}}
-    refused = {**route, "status": {"parents": [{"conditions": [{"type": "Accepted", "status": "False"}]}]}}
-    assert not is_let_in(wanted, by_istio)
-    assert not is_let_in(wanted, [*by_istio, route])
-    assert not is_let_in(wanted, [*by_istio, refused])
-    assert is_let_in(wanted, [*by_istio, accepted])
-    assert is_let_in(wanted, [route])
-    assert is_let_in(wanted[:-1], by_istio)
-    assert is_let_in(by_istio, [*by_istio, route])
+    by_istio, wanted = made(config=ISTIO), made()
+    (route,), others = routes(wanted), routes(by_istio)
+    assert ways_kept(wanted, by_istio) == (others, [route])
+    assert ways_kept(wanted, [*by_istio, route]) == (others, [route])
+    assert ways_kept(wanted, [*by_istio, said(route, "False")]) == (others, [route])
+    assert obsolete(wanted, [*by_istio, route], True) == []
+    assert named(obsolete(wanted, [*by_istio, said(route, "True")], True)) == named(others)
+    for unmoved in ((wanted, [route]), (wanted[:-1], by_istio), (by_istio, [*by_istio, route])):
+        assert ways_kept(*unmoved) == ([], [])
+
+
+def test_another_way_in_keeps_no_pods_behind_a_service_that_stays() -> None:
+    renamed = made(ONE.replace("model", "other"))
+    observed = [*renamed, *made(config=ISTIO)]
+    assert named(obsolete(renamed, observed, True)) == [("Deployment", "iris-main-0-model")]
+    observed = [each for each in observed if each["metadata"]["name"] != "iris-main-0-model"]
+    assert named(obsolete(renamed, observed, True)) == [("Service", "iris-main-model")]
+
+
+def test_another_way_in_keeps_what_it_alone_leads_to() -> None:
+    canary = TWO_PODS.replace("main", "canary").removeprefix("predictors:\n")
+    explained = "  explainer: {type: ALE, modelUri: s3://m}\n"
+    wanted, both = made(), made(f"{ONE}  traffic: 60\n{canary}  traffic: 40\n{explained}", ISTIO)
+    (route,) = routes(wanted)
+    gone = {each for each in named(both) if each not in named(wanted)}
+    assert len(gone) == 11
+    assert obsolete(wanted, [*both, route], True) == []
+    assert gone - held(wanted, [*both, route]) == {("HorizontalPodAutoscaler", "iris-canary-0-first")}
+    observed = [*both, said(route, "True")]
+    while going := named(obsolete(wanted, observed, True)):
+        observed = [each for each in observed if named([each])[0] not in going]
+        gone -= set(going)
+    assert gone == set()
 
 
 def test_what_scales_pods_that_stay_goes_at_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from support.apiserver import ApiServer
 from support.apistore import Refused
-from support.cluster import DEPLOYMENT, SPEC, Cluster, kind_of, served, until
+from support.cluster import DEPLOYMENT, SPEC, Cluster, kind_of, node_of_seldon, served, until
 from support.operators import Running
 from support.resources import ONE
 
@@ -14,9 +14,11 @@ from operator_lite import reconcile
 from operator_lite.config import Config
 from operator_lite.kinds import RESOURCE
 
-ROUTE, HPA = kind_of("HTTPRoute"), kind_of("HorizontalPodAutoscaler")
+ROUTE, HPA, SERVICE = kind_of("HTTPRoute"), kind_of("HorizontalPodAutoscaler"), kind_of("Service")
 ROUTES = (ROUTE.api_version, ROUTE.plural)
 NEW = yaml.safe_load(ONE.replace("model", "other"))
+APART = {**SPEC, "annotations": {"seldon.io/engine-separate-pod": "true"}}
+NODE = "/services/iris-main-model"
 
 
 def writes(server: ApiServer) -> list[tuple[str, str]]:
@@ -96,6 +98,53 @@ def test_what_cannot_be_replaced_keeps_serving(server: ApiServer, fragile: Clust
     until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
 
 
+def test_a_service_that_is_half_taken_over_keeps_its_address(
+    server: ApiServer, fragile: Cluster, operator: Running
+) -> None:
+    made = node_of_seldon(fragile, APART)
+    patches: list[str] = []
+
+    def the_second(verb: str, path: str) -> Refused | None:
+        if verb != "patch" or NODE not in path:
+            return None
+        patches.append(path)
+        return Refused(500, "InternalError", "no") if len(patches) == 2 else None
+
+    server.faults.append(the_second)
+    operator(fragile)
+    fragile.sdep("iris", APART)
+    fragile.all_ready("iris")
+    assert len(patches) > 2
+    found = fragile.get(SERVICE, "iris-main-model") or {}
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+    assert found["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+    assert not [each for each in writes(server) if each[0] == "delete"]
+
+
+@pytest.mark.parametrize("verb", ["patch", "delete"])
+def test_a_change_of_two_steps_is_finished_when_it_stops(
+    server: ApiServer, fragile: Cluster, operator: Running, verb: str
+) -> None:
+    made = node_of_seldon(fragile, APART)
+    running = operator(fragile)
+    if verb == "delete":
+        fragile.sdep("iris", SPEC)
+        fragile.all_ready("iris")
+
+    def stopped(which: str, path: str) -> None:
+        if which == verb and NODE in path:
+            running._stop.set()
+
+    server.faults.append(stopped)
+    fragile.sdep("iris", APART)
+    until(running._stop.is_set)
+    running.stop()
+    found = fragile.get(SERVICE, "iris-main-model") or {}
+    assert found["spec"]["clusterIP"] == (made["spec"]["clusterIP"] if verb == "patch" else "None")
+    assert [each["manager"] for each in found["metadata"]["managedFields"]] == ["millrace-operator"]
+    assert {each["appProtocol"] for each in found["spec"]["ports"]} == {"http", "kubernetes.io/h2c"}
+
+
 def test_what_cannot_be_deleted_holds_up_nothing_else(server: ApiServer, fragile: Cluster, operator: Running) -> None:
     running = operator(fragile)
     scaled = yaml.safe_load(ONE)
@@ -144,6 +193,10 @@ def test_the_way_in_that_works_stays_where_the_one_that_is_wanted_is_not_install
         fragile.all_ready("iris")
         running.use(Config(image="millrace:test"))
         until(lambda: fragile.condition("iris", "RoutesReady")["reason"] == "NotInstalled")
+        until(lambda: "AnotherWayInKept" in fragile.reasons("iris"))
+        fragile.sdep("iris", NEW)
+        fragile.all_ready("iris")
+        until(lambda: fragile.names(DEPLOYMENT) == ["iris-main-0-other"])
         assert fragile.names(kind_of("VirtualService")) == ["iris"]
         assert fragile.names(kind_of("DestinationRule")) == ["iris-main"]
         running.use(Config(image="millrace:test", traffic="none"))
