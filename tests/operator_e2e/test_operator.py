@@ -20,6 +20,8 @@ from support.kubelet.setup import ROOT
 from support.load import ASKED, Client
 from support.shops import HEAD, sdep, told, wrong
 
+from operator_lite.managed import MANAGER
+
 CONTROLLER = "seldon.io/controller-id"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 
@@ -173,10 +175,14 @@ def test_one_that_the_server_refuses_holds_up_no_other(installed: Installed, clu
 # --- beside Seldon's operator
 
 
+def owned(cluster: Cluster, namespace: str) -> Object:
+    """What says that an object is the resource's."""
+    owner = cluster.api.get(f"/apis/{HEAD['apiVersion']}/namespaces/{namespace}/seldondeployments/shop")["metadata"]
+    return {**HEAD, "name": "shop", "uid": owner["uid"], "controller": True, "blockOwnerDeletion": True}
+
+
 def of_seldon(cluster: Cluster, namespace: str, selector: dict[str, str]) -> Object:
     """The Deployment of a resource, as Seldon's operator made it: the node, and Seldon's own executor."""
-    owner = cluster.api.get(f"/apis/{HEAD['apiVersion']}/namespaces/{namespace}/seldondeployments/shop")["metadata"]
-    reference = {**HEAD, "name": "shop", "uid": owner["uid"], "controller": True, "blockOwnerDeletion": True}
     labels = {"seldon-deployment-id": "shop", "seldon-app-svc-model": "shop-main-model", "seldon-app": "shop-main",
               "app": "shop-main-0-model", "version": "main"}  # fmt: skip
     ports = [{"name": "http", "containerPort": 9000}, {"name": "grpc", "containerPort": 9500}]
@@ -185,7 +191,7 @@ def of_seldon(cluster: Cluster, namespace: str, selector: dict[str, str]) -> Obj
     executor = {"name": "seldon-container-engine", "image": "millrace/test-http:1"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [node, executor]}}
     spec = {"replicas": 2, "selector": {"matchLabels": selector}, "template": template}
-    meta = {"name": "shop-main-0-model", "labels": labels, "ownerReferences": [reference]}
+    meta = {"name": "shop-main-0-model", "labels": labels, "ownerReferences": [owned(cluster, namespace)]}
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments?fieldManager=manager"
     return cluster.api.create(path, {"metadata": meta, "spec": spec})
 
@@ -250,6 +256,36 @@ def test_what_a_dry_run_shows_of_them_and_that_it_changes_nothing(
     assert [each for each in lines if each.startswith("-") and each.endswith("image: millrace/test-http:1")]
     assert not any(each.startswith(("-  replicas", "+  replicas")) or "/revision" in each for each in lines)
     assert versions(installed, namespace) == before
+
+
+def test_a_service_that_others_have_the_address_of_keeps_it(
+    installed: Installed, cluster: Cluster, namespace: str
+) -> None:
+    theirs = told()
+    theirs["metadata"]["labels"] = {CONTROLLER: "seldon"}
+    theirs["spec"]["annotations"] = {"seldon.io/engine-separate-pod": "true"}  # so that ours would have no address
+    installed.apply(namespace, theirs)
+    path = f"/api/v1/namespaces/{namespace}/services"
+    labels = {"seldon-deployment-id": "shop", "seldon-app-svc": "shop-main-model"}
+    meta = {"name": "shop-main-model", "labels": labels, "ownerReferences": [owned(cluster, namespace)]}
+    spec = {"selector": {"seldon-app-svc-model": "shop-main-model"}, "ports": [{"name": "http", "port": 9000}]}
+    made = cluster.api.create(f"{path}?fieldManager=manager", {"metadata": meta, "spec": spec})
+    cluster.kubectl("label", "sdep/shop", "-n", namespace, f"{CONTROLLER}-")
+
+    def ours() -> Object | None:
+        found: Object = cluster.api.get(f"{path}/shop-main-model")
+        return found if [each["manager"] for each in found["metadata"]["managedFields"]] == [MANAGER] else None
+
+    found = eventually(ours)
+    assert (found["metadata"]["uid"], found["spec"]["clusterIP"]) == (
+        made["metadata"]["uid"],
+        made["spec"]["clusterIP"],
+    )
+    assert len(found["spec"]["ports"]) == 2
+    installed.available(namespace, "shop")
+    again = ours()
+    assert again is not None
+    assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
 
 
 def test_one_whose_selector_forbids_it_is_reported(installed: Installed, cluster: Cluster, namespace: str) -> None:
