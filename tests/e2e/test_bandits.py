@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support import processes, serving
 from support.clients import Client, GrpcClient, Refused, RestClient, clients
-from support.processes import Program, Programs, poll
+from support.processes import Program, Programs, freeze, poll
 from support.serving import node
 
 from executor.state import Branch
@@ -102,7 +102,7 @@ class Players:
 
 def kill(program: Program) -> None:
     """All its processes, workers first: their parent would start new ones, and they would end by themselves."""
-    os.kill(program.pid, signal.SIGSTOP)
+    freeze(program.pid)
     for pid in workers_of(program):
         os.kill(pid, signal.SIGKILL)
     os.kill(program.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import processes, serving
 from support.clients import GrpcClient, Refused, RestClient, clients
-from support.processes import Program, Programs, children, is_alive, poll
+from support.processes import Program, Programs, children, freeze, is_alive, poll
 from support.serving import COMPONENTS, node
 
 from executor import cpus
@@ -137,7 +137,7 @@ def test_a_killed_worker_is_replaced_and_others_do_not_notice(serve: Serve) -> N
 def test_a_worker_that_hangs_gets_no_more_connections(serve: Serve) -> None:
     program = serve().ready()
     hung = min(workers_of(program))
-    os.kill(hung, signal.SIGSTOP)
+    freeze(hung)
     try:
         rest = RestClient(program.http_port)
         answered = [0]

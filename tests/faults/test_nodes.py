@@ -16,7 +16,7 @@ import pytest
 from support import serving
 from support.asking import Asking
 from support.clients import GrpcClient, Refused
-from support.processes import Program, Programs, is_alive, poll
+from support.processes import Program, Programs, freeze, is_alive, poll
 from support.proxy import Proxy
 from support.servers import ECHO_NODE, free_port, wait_for_port
 from support.serving import COMPONENTS, node
@@ -154,7 +154,7 @@ def test_a_node_that_is_killed(scene: Scene) -> None:
 
 def test_a_node_that_is_stopped_and_goes_on(scene: Scene) -> None:
     with scene.others_go_on():
-        os.kill(scene.victim.pid, signal.SIGSTOP)
+        freeze(scene.victim.pid)
         try:
             error = scene.refused(timeout_s=0.5)
             assert error.status is Code.DEADLINE_EXCEEDED

@@ -90,7 +90,10 @@ class Program:
 
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
-        self.process.send_signal(number)
+        if number is signal.SIGSTOP:
+            freeze(self.pid)
+        else:
+            self.process.send_signal(number)
 
     def ended(self, timeout_s: float = STOP_S) -> int:
         """Its exit status; fails the test when it does not end in time."""
@@ -168,12 +171,26 @@ def run(*arguments: str, timeout_s: float = READY_S) -> subprocess.CompletedProc
     )
 
 
+def freeze(pid: int) -> None:
+    """Stops a process; returns when it does nothing any more. The signal reaches one of its threads, and the others go
+    on until that one has had its turn.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{pid}/task")
+    poll(lambda: all(_state(each) in "TZ" for each in threads.iterdir()), what=f"process {pid} stops")
+
+
 def is_alive(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
+    return _state(Path(f"/proc/{pid}")) != "Z"
+
+
+def _state(process: Path) -> str:
+    """The letter that the kernel has for what a process or thread does; that of one that has ended when it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (process / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return "Z"
 
 
 def children(pid: int) -> set[int]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 from support.graphs import Bench
+from support.processes import freeze
 
 from executor._native import buffer, flow, program
 from executor._pb import seldon_pb2, seldon_pb2_grpc
@@ -291,7 +292,10 @@ class NodeProcess:
 
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
-        self._process.send_signal(number)
+        if number is signal.SIGSTOP:
+            freeze(self._process.pid)
+        else:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """Ends the process at once, as a crash does."""
