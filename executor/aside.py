@@ -4,9 +4,9 @@ Must not be used for requests: these have their own threads, and bounds.
 """
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from executor import errors
@@ -15,7 +15,6 @@ Result = TypeVar("Result")
 
 PATIENCE_S = 90.0
 """How long whoever asks waits for an answer to somebody else: longer than a node may take for its health."""
-
 
 Done = Callable[[Result | None, Exception | None], None]
 """Is told an answer, or the error that there was instead."""
@@ -40,31 +39,19 @@ async def in_thread(work: Callable[[], Result], name: str = "aside") -> Result:
     """What `work` answers, in a thread of its own. The process does not wait for it at its end, as it would for
     asyncio's own: Ctrl-C must not have to wait until a model is loaded.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Result] = loop.create_future()
-
-    def done(result: Result | None, error: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
+    outcome: Future[Result] = Future()
+    outcome.set_running_or_notify_cancel()  # whoever gives up does not call it back
 
     def run() -> None:
-        result: Result | None = None
-        failed: BaseException | None = None
         try:
-            result = work()
-        except StopIteration as error:  # no future takes that one
-            failed = RuntimeError(f"StopIteration: {error}")
+            outcome.set_result(work())
+        except StopIteration as error:  # no future of asyncio's takes that one
+            outcome.set_exception(RuntimeError(f"StopIteration: {error}"))
         except BaseException as error:
-            failed = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(done, result, failed)
+            outcome.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(outcome)
 
 
 class Questions:
